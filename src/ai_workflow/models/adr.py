@@ -1,0 +1,20 @@
+"""An architecture decision record."""
+
+from __future__ import annotations
+
+from ai_workflow.models.base import Entity
+from ai_workflow.models.status import AdrStatus
+
+
+class Adr(Entity, frozen=True, kw_only=True):
+    """`state/adrs/ADR-0001.json`."""
+
+    id: str
+    title: str
+    status: AdrStatus = "proposed"
+    applies_to: tuple[str, ...] = ()
+    """Path patterns, task or milestone ids the decision binds; empty binds everything."""
+    decision: str = ""
+    consequences: tuple[str, ...] = ()
+    created_at: str
+    updated_at: str

@@ -1,0 +1,119 @@
+"""Identifiers: their grammar, their order and the branch names made from them (spec §3).
+
+Commands accept `1`, `task-1` and `TASK-001` alike; files and documents hold only the canonical form. Nothing that a
+person typed becomes a path before it went through one of the parsers here. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from ai_workflow.errors import AiwError, Kind
+
+_PREFIXES = {
+    "task": ("TASK-", 3),
+    "run": ("RUN-", 4),
+    "adr": ("ADR-", 4),
+    "blocker": ("BLK-", 4),
+    "backlog": ("BLG-", 3),
+}
+_MILESTONE = re.compile(r"(?:m|milestone-?)?(\d{1,9})(?:-(\d{1,9}))?", re.IGNORECASE | re.ASCII)
+_OPERATION = re.compile(r"OP-(\d{1,12})-([0-9a-f]{6})", re.ASCII)
+_LANE = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
+MAX_SLUG_BYTES = 60
+
+
+def format_id(kind: str, number: int) -> str:
+    """The canonical id, e.g. `format_id("task", 1)` is `TASK-001`.
+
+    Args:
+        kind: `task`, `run`, `adr`, `blocker` or `backlog`.
+        number: 0 or more.
+    """
+    prefix, width = _PREFIXES[kind]
+    return f"{prefix}{number:0{width}d}"
+
+
+def parse_id(kind: str, text: str) -> str:
+    """The canonical id for what a person typed (`1`, `task-1`, `TASK-001`).
+
+    Raises:
+        AiwError: USAGE, when the text is not such an id.
+    """
+    prefix, _ = _PREFIXES[kind]
+    match = re.fullmatch(rf"(?:{re.escape(prefix[:-1])}-?)?(\d{{1,9}})", text.strip(), re.IGNORECASE | re.ASCII)
+    if match is None:
+        example = format_id(kind, 1)
+        raise AiwError(
+            Kind.USAGE,
+            f"{text!r} is not a {kind} id",
+            hint=f"ids look like {example}; 1 and {example.lower()} are understood too",
+        )
+    return format_id(kind, int(match.group(1)))
+
+
+def format_milestone_id(number: int, recovery: int | None = None) -> str:
+    """`M01`, or `M01-01` for the recovery milestone number `recovery` of it."""
+    return f"M{number:02d}" + (f"-{recovery:02d}" if recovery is not None else "")
+
+
+def parse_milestone_id(text: str) -> str:
+    """The canonical milestone id for what a person typed (`1`, `m1`, `M01`, `M01-01`).
+
+    Raises:
+        AiwError: USAGE, when the text is not such an id.
+    """
+    match = _MILESTONE.fullmatch(text.strip())
+    if match is None:
+        raise AiwError(
+            Kind.USAGE,
+            f"{text!r} is not a milestone id",
+            hint="ids look like M01; 1 and m1 are understood too",
+        )
+    recovery = int(match.group(2)) if match.group(2) else None
+    return format_milestone_id(int(match.group(1)), recovery)
+
+
+def require_lane_id(text: str) -> str:
+    """The lane id itself, checked.
+
+    Raises:
+        AiwError: USAGE, when it is not `core`; more lanes come later (spec §10).
+    """
+    if _LANE.fullmatch(text) is None or text != "core":
+        raise AiwError(Kind.USAGE, f"lane {text!r} does not exist", hint="work is sequential: use --lane core")
+    return text
+
+
+def is_operation_id(text: str) -> bool:
+    """Whether the text has the form of an operation id, `OP-000012-3fa2c1`."""
+    return _OPERATION.fullmatch(text) is not None
+
+
+def id_number(text: str) -> tuple[int, ...]:
+    """The numbers in an id, for ordering: M2 before M10, M01 before M01-01."""
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
+def id_order(text: str) -> tuple[tuple[int, ...], str]:
+    """Sort key of ids of one kind: by number, then by text."""
+    return id_number(text), text
+
+
+def make_slug(title: str, *, max_bytes: int = MAX_SLUG_BYTES) -> str:
+    """A lower-case slug of the title that keeps letters and digits of any script.
+
+    At most `max_bytes` UTF-8 bytes; `item` when nothing of the title is left. ASCII titles give the slugs of 0.1.0
+    (runs of ASCII letters and digits joined by `-`).
+    """
+    text = unicodedata.normalize("NFC", title).lower()
+    kept = "".join(char if char.isalnum() or unicodedata.category(char) in ("Mn", "Mc") else " " for char in text)
+    slug = "-".join(kept.split())
+    slug = slug.encode()[:max_bytes].decode(errors="ignore").strip("-")
+    return slug or "item"
+
+
+def make_branch_name(prefix: str, milestone_id: str, title: str) -> str:
+    """The milestone's branch, e.g. `ai/m01-parser-cleanup`; the title part is at most 60 bytes."""
+    return f"{prefix}{milestone_id.lower()}-{make_slug(title)}"

@@ -1,0 +1,81 @@
+"""Operations: the log of named changes, and the intents recorded around git effects (spec §7.1–7.3)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ai_workflow.models.base import Entity, Record
+
+
+class FileChange(Record, frozen=True, kw_only=True):
+    """What a transaction did to one state file."""
+
+    path: str
+    """POSIX path relative to the state folder."""
+    before: str | None
+    """The whole text before, or None when the file did not exist."""
+    after_sha256: str | None
+    """Digest of the text after, or None when the file was removed."""
+
+
+class RefChange(Record, frozen=True, kw_only=True):
+    """A git reference that the operation moved."""
+
+    ref: str
+    before: str | None
+    after: str | None
+
+
+class Operation(Entity, frozen=True, kw_only=True):
+    """`state/operations/OP-000001-3fa2c1.json`: one named operation, in one or more transactions."""
+
+    id: str
+    name: str
+    """E.g. `finish TASK-001`."""
+    command: tuple[str, ...]
+    """The command line, without the program's path."""
+    actor: str
+    pid: int
+    at: str
+    serials: tuple[int, ...] = ()
+    """`project.serial` after each of its transactions."""
+    changes: tuple[FileChange, ...] = ()
+    """In the order made; a file may appear once per transaction."""
+    refs: tuple[RefChange, ...] = ()
+
+
+class FinishFacts(Record, frozen=True, kw_only=True):
+    """What becomes of the task when the commit of a finish is found to exist."""
+
+    unproven: str | None = None
+    audit: str = "pass"
+    summary: str = ""
+
+
+IntentKind = Literal["scaffold", "start", "finish", "merge", "switch"]
+
+
+class Intent(Entity, frozen=True, kw_only=True):
+    """`state/intents/OP-….json`: what is about to be done to git, durable before git runs.
+
+    It exists only while the outcome is unknown; the next writing command completes or drops it (services.resume).
+    """
+
+    id: str
+    """The operation id; the commit made carries it in the trailer `Aiw-Op`."""
+    kind: IntentKind
+    task_id: str | None = None
+    milestone_id: str | None = None
+    run_id: str | None = None
+    branch: str | None = None
+    """Full ref name that the effect moves, e.g. `refs/heads/ai/m01-parser-cleanup`."""
+    head: str | None = None
+    """What the ref pointed to before."""
+    tree: str | None = None
+    """The tree the commit should have."""
+    paths: tuple[str, ...] = ()
+    """Paths whose index entries follow the commit; relative to the top of the work tree."""
+    restore: dict[str, str | None] = {}
+    """Index entries (`<mode> <blob>`, None = absent) of `paths` before the operation."""
+    finish: FinishFacts | None = None
+    at: str

@@ -1,0 +1,46 @@
+"""The project: identity of the state and the counters that ids come from."""
+
+from __future__ import annotations
+
+from ai_workflow.models.base import Entity, Record
+
+
+class Counters(Record, frozen=True, kw_only=True):
+    """The highest number given out so far, per kind; they never go back (spec §3)."""
+
+    task: int = 0
+    run: int = 0
+    adr: int = 0
+    blocker: int = 0
+    operation: int = 0
+
+
+class Workpackage(Record, frozen=True, kw_only=True):
+    """The plan being worked through; milestone ids are unique within one."""
+
+    number: int
+    """1-based; the trailer `Aiw-Workpackage`."""
+    plan_path: str
+    """POSIX path of the imported plan, relative to the root."""
+    plan_digest: str
+    """SHA-256 of the plan's bytes at the last import."""
+    imported_at: str
+
+
+class Project(Entity, frozen=True, kw_only=True):
+    """`state/project.json`."""
+
+    project_name: str
+    workspace_version: str = "0.2.0"
+    base_branch: str
+    status: str = "active"
+    lineage: str
+    """Random identity of this state: another lineage is never merged in silently."""
+    serial: int = 0
+    """Number of committed transactions."""
+    counters: Counters = Counters()
+    workpackage: Workpackage | None = None
+    scaffold_commit: str | None = None
+    """The commit `aiw: set up workspace`, once it exists."""
+    created_at: str
+    updated_at: str

@@ -1,0 +1,160 @@
+"""The whole state as one immutable value, and the changes that lead to the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeAlias, TypeVar
+
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.models.adr import Adr
+from ai_workflow.models.base import Record
+from ai_workflow.models.blocker import Blocker
+from ai_workflow.models.event import Event
+from ai_workflow.models.ids import id_order
+from ai_workflow.models.lane import Baseline, Lane
+from ai_workflow.models.milestone import Milestone
+from ai_workflow.models.operation import Intent
+from ai_workflow.models.project import Project
+from ai_workflow.models.run import Run
+from ai_workflow.models.task import Task
+
+_E = TypeVar("_E")
+AnyEntity: TypeAlias = Project | Milestone | Task | Lane | Adr | Run | Blocker | Baseline | Intent
+
+
+class Damage(Record, frozen=True, kw_only=True):
+    """A state file that cannot be read (spec §7.5)."""
+
+    path: str
+    """POSIX path relative to the root."""
+    line: int | None
+    message: str
+    newer: bool = False
+    """Written by a newer aiw: never touched, not even by repair."""
+
+
+class Changes(Record, frozen=True, kw_only=True):
+    """What a decision wants changed: entities to write whole, entities to remove, events to log."""
+
+    put: tuple[AnyEntity, ...] = ()
+    remove: tuple[AnyEntity, ...] = ()
+    events: tuple[Event, ...] = ()
+
+    def then(self, later: Changes) -> Changes:
+        """Both, in order; a later version of an entity wins when they are applied. Pure."""
+        return Changes(put=self.put + later.put, remove=self.remove + later.remove, events=self.events + later.events)
+
+
+class Snapshot:
+    """Everything stored, by kind and id. Immutable; `apply` makes the next one. Pure.
+
+    Attributes:
+        project: None before `init`.
+        tasks, milestones, lanes, adrs, runs, blockers, baselines, intents: mapping id → entity, ordered by number.
+        damaged: files that could not be read; their entities are absent.
+    """
+
+    def __init__(
+        self,
+        *,
+        project: Project | None,
+        entities: Mapping[type, Mapping[str, AnyEntity]],
+        damaged: tuple[Damage, ...] = (),
+    ) -> None:
+        self.project = project
+        self.damaged = damaged
+        self._entities = {kind: dict(members) for kind, members in entities.items()}
+        self.tasks = self._members(Task)
+        self.milestones = self._members(Milestone)
+        self.lanes = self._members(Lane)
+        self.adrs = self._members(Adr)
+        self.runs = self._members(Run)
+        self.blockers = self._members(Blocker)
+        self.baselines = self._members(Baseline)
+        self.intents = self._members(Intent)
+
+    def _members(self, kind: type[_E]) -> Mapping[str, _E]:
+        members = sorted(self._entities.get(kind, {}).items(), key=lambda item: id_order(item[0]))
+        return MappingProxyType({key: entity for key, entity in members if isinstance(entity, kind)})
+
+    def apply(self, changes: Changes) -> Snapshot:
+        """The snapshot as it will be once the changes are stored."""
+        entities = {kind: dict(members) for kind, members in self._entities.items()}
+        project = self.project
+        for entity in changes.put:
+            if isinstance(entity, Project):
+                project = entity
+            else:
+                entities.setdefault(type(entity), {})[entity.id] = entity
+        for entity in changes.remove:
+            if not isinstance(entity, Project):
+                entities.get(type(entity), {}).pop(entity.id, None)
+        return Snapshot(project=project, entities=entities, damaged=self.damaged)
+
+    def require_project(self) -> Project:
+        """The project.
+
+        Raises:
+            AiwError: STATE when the workspace holds no state.
+        """
+        if self.project is None:
+            raise AiwError(Kind.STATE, "this workspace has no state yet", hint="run `aiw init`")
+        return self.project
+
+    def get_task(self, task_id: str) -> Task:
+        """The task. Raises NOT_FOUND, or CORRUPT when its file is damaged."""
+        return self._get(self.tasks, task_id, "task")
+
+    def get_milestone(self, milestone_id: str) -> Milestone:
+        """The milestone. Raises NOT_FOUND, or CORRUPT when its file is damaged."""
+        return self._get(self.milestones, milestone_id, "milestone")
+
+    def get_lane(self, lane_id: str) -> Lane:
+        """The lane. Raises NOT_FOUND, or CORRUPT when its file is damaged."""
+        return self._get(self.lanes, lane_id, "lane")
+
+    def find_task(self, task_id: str | None) -> Task | None:
+        """The task, or None."""
+        return self.tasks.get(task_id) if task_id else None
+
+    def find_milestone(self, milestone_id: str | None) -> Milestone | None:
+        """The milestone, or None."""
+        return self.milestones.get(milestone_id) if milestone_id else None
+
+    def tasks_of(self, milestone: Milestone) -> tuple[Task, ...]:
+        """The milestone's tasks in plan order; damaged ones are left out."""
+        return tuple(self.tasks[task_id] for task_id in milestone.task_ids if task_id in self.tasks)
+
+    def open_blockers(self) -> tuple[Blocker, ...]:
+        """Blockers that still hold, oldest first."""
+        return tuple(blocker for blocker in self.blockers.values() if blocker.status == "open")
+
+    def require_undamaged(self) -> None:
+        """Passes when every state file could be read.
+
+        Raises:
+            AiwError: CORRUPT, naming the first damaged file.
+        """
+        if self.damaged:
+            first = self.damaged[0]
+            place = first.path if first.line is None else f"{first.path}:{first.line}"
+            more = f" (and {len(self.damaged) - 1} more)" if len(self.damaged) > 1 else ""
+            raise AiwError(
+                Kind.CORRUPT,
+                f"{place}: {first.message}{more}",
+                hint="run `aiw doctor`; nothing was written",
+            )
+
+    def _get(self, members: Mapping[str, _E], key: str, kind: str) -> _E:
+        if key in members:
+            return members[key]
+        for damage in self.damaged:
+            if damage.path.endswith(f"/{key}.json"):
+                raise AiwError(Kind.CORRUPT, f"{damage.path}: {damage.message}", hint="run `aiw doctor`")
+        known = ", ".join(list(members)[:5]) or "none"
+        raise AiwError(
+            Kind.NOT_FOUND,
+            f"{kind} {key} does not exist (known: {known}{', …' if len(members) > 5 else ''})",
+            hint=f"see `aiw {kind} list`",
+        )

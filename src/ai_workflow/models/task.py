@@ -1,0 +1,59 @@
+"""A task: one commit-shaped piece of work."""
+
+from __future__ import annotations
+
+from ai_workflow.models.base import Entity, Record
+from ai_workflow.models.blocker import BlockerRef
+from ai_workflow.models.status import Priority, TaskStatus
+
+
+class Decision(Record, frozen=True, kw_only=True):
+    """A recorded exception to a gate: who allowed what, and why (spec §6.4)."""
+
+    kind: str
+    """`allow`, `add-scope`, `adopt`, `no-change` or `unproven`."""
+    path: str | None = None
+    reason: str
+    actor: str
+    at: str
+
+
+class Task(Entity, frozen=True, kw_only=True):
+    """`state/tasks/TASK-001.json`."""
+
+    id: str
+    title: str
+    description: str = ""
+    status: TaskStatus
+    milestone_id: str
+    lane_id: str | None = None
+    priority: Priority = "medium"
+    depends_on: tuple[str, ...] = ()
+    """Task ids, and milestone ids that stay references to the whole milestone."""
+    conflict_scopes: tuple[str, ...] = ()
+    acceptance_criteria: tuple[str, ...] = ()
+    verify: tuple[str, ...] = ()
+    """Commands that prove the task, run at finish besides the configured checks."""
+    notes: tuple[str, ...] = ()
+    """`key: value` lines, among them `backlog_id: BLG-001`."""
+    key: str
+    """Stable identity in the plan: `<milestone id>/<slug of the title>`, with `#2`… for repeated titles."""
+    workpackage: int = 1
+    branch: str | None = None
+    worktree: str | None = None
+    commit_sha: str | None = None
+    audit_path: str | None = None
+    run_ids: tuple[str, ...] = ()
+    attempts: int = 0
+    decisions: tuple[Decision, ...] = ()
+    unproven: str | None = None
+    """Why the task counts as done without proof, or None when it is proven or not done."""
+    no_change_reason: str | None = None
+    """Reason given with `--no-change`: done without a commit."""
+    claimed_at: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    blocked_reason: str | None = None
+    blocker: BlockerRef | None = None
+    created_at: str
+    updated_at: str

@@ -1,0 +1,40 @@
+"""Seals every test: an empty home, no system git configuration, a fixed identity, no editor, no prompts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_KEPT = {"PATH", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "COVERAGE_PROCESS_START"}
+
+
+@pytest.fixture(autouse=True)
+def sealed_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Replaces the environment of the test and its children; yields the empty home."""
+    home = tmp_path_factory.mktemp("home")
+    saved = dict(os.environ)
+    sealed = {key: value for key, value in saved.items() if key in _KEPT or key.startswith(("PYTEST_", "HYPOTHESIS"))}
+    sealed |= {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+        "GIT_EDITOR": "false",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ALLOW_PROTOCOL": "file",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "NO_COLOR": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    (home / ".gitconfig").write_text(
+        "[user]\n\tname = Test Person\n\temail = person@example.test\n[init]\n\tdefaultBranch = main\n"
+    )
+    os.environ.clear()
+    os.environ.update(sealed)
+    yield home
+    os.environ.clear()
+    os.environ.update(saved)
