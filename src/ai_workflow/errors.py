@@ -6,6 +6,9 @@ where, and a hint that names the next command. Only the command-line boundary tu
 
 from __future__ import annotations
 
+DAMAGE_HINT = "repair that file by hand, or put back a copy of it; nothing was written over it"
+"""What helps against a damaged state file."""
+
 
 class ExitCode:
     """Exit codes of `aiw`; docs/spec.md §8."""

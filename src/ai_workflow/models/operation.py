@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from ai_workflow.models.base import Entity, Record
+from ai_workflow.models.lane import DirtyPath
+from ai_workflow.models.task import Decision
 
 
 class FileChange(Record, frozen=True, kw_only=True):
@@ -44,38 +46,34 @@ class Operation(Entity, frozen=True, kw_only=True):
     refs: tuple[RefChange, ...] = ()
 
 
-class FinishFacts(Record, frozen=True, kw_only=True):
-    """What becomes of the task when the commit of a finish is found to exist."""
-
-    unproven: str | None = None
-    audit: str = "pass"
-    summary: str = ""
-
-
-IntentKind = Literal["scaffold", "start", "finish", "merge", "switch"]
+IntentKind = Literal["scaffold", "finish", "sync_index"]
 
 
 class Intent(Entity, frozen=True, kw_only=True):
     """`state/intents/OP-….json`: what is about to be done to git, durable before git runs.
 
     It exists only while the outcome is unknown; the next writing command completes or drops it (services.resume).
+    Paths are relative to the top of the work tree, stored as `Baseline` stores them.
     """
 
     id: str
     """The operation id; the commit made carries it in the trailer `Aiw-Op`."""
     kind: IntentKind
     task_id: str | None = None
-    milestone_id: str | None = None
     run_id: str | None = None
-    branch: str | None = None
-    """Full ref name that the effect moves, e.g. `refs/heads/ai/m01-parser-cleanup`."""
-    head: str | None = None
-    """What the ref pointed to before."""
-    tree: str | None = None
-    """The tree the commit should have."""
+    branch: str
+    """Full ref name that the commit moves, e.g. `refs/heads/ai/m01-parser-cleanup`."""
+    head: str | None
+    """What the ref pointed to before; None when it was unborn."""
+    tree: str
+    """The tree that was checked; the commit may differ from it in aiw's own documents only."""
+    index_file: str | None = None
+    """The private index, so that an orphaned git can be recognised."""
     paths: tuple[str, ...] = ()
-    """Paths whose index entries follow the commit; relative to the top of the work tree."""
-    restore: dict[str, str | None] = {}
-    """Index entries (`<mode> <blob>`, None = absent) of `paths` before the operation."""
-    finish: FinishFacts | None = None
+    """Paths whose entries in the user's index follow the commit."""
+    decisions: tuple[Decision, ...] = ()
+    """What a person allowed for this finish; recorded with the task when the commit exists."""
+    unproven: str | None = None
+    baseline: dict[str, DirtyPath] = {}
+    """The user's dirt as it will be once the commit exists."""
     at: str

@@ -23,6 +23,16 @@ class Finding(Record, frozen=True, kw_only=True):
     hint: str = ""
 
 
+class Position(Record, frozen=True, kw_only=True):
+    """Where one value of a task's field stands."""
+
+    field: str
+    """Name of the `PlanTask` field; the n-th position of a field belongs to its n-th value."""
+    line: int
+    column: int
+    """Both 1-based; columns count characters."""
+
+
 class PlanTask(Record, frozen=True, kw_only=True):
     """One bullet of a `Tasks:` section."""
 
@@ -41,6 +51,8 @@ class PlanTask(Record, frozen=True, kw_only=True):
     priority: str | None = None
     line: int
     """1-based line of the bullet."""
+    positions: tuple[Position, ...] = ()
+    """Places of the values of `acceptance`, `verify`, `conflicts`, `depends`, `backlog` and `priority`."""
 
 
 class PlanMilestone(Record, frozen=True, kw_only=True):

@@ -42,5 +42,7 @@ class Project(Entity, frozen=True, kw_only=True):
     workpackage: Workpackage | None = None
     scaffold_commit: str | None = None
     """The commit `aiw: set up workspace`, once it exists."""
+    documents: dict[str, str] = {}
+    """Digest (SHA-256) of each document as `init` wrote it, by path: what differs now was edited by a person."""
     created_at: str
     updated_at: str

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
-from ai_workflow.errors import AiwError, Kind
+from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
 from ai_workflow.models.adr import Adr
 from ai_workflow.models.base import Record
 from ai_workflow.models.blocker import Blocker
@@ -17,6 +17,7 @@ from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.operation import Intent
 from ai_workflow.models.project import Project
 from ai_workflow.models.run import Run
+from ai_workflow.models.status import MILESTONE_CLOSED
 from ai_workflow.models.task import Task
 
 _E = TypeVar("_E")
@@ -126,6 +127,14 @@ class Snapshot:
         """The milestone's tasks in plan order; damaged ones are left out."""
         return tuple(self.tasks[task_id] for task_id in milestone.task_ids if task_id in self.tasks)
 
+    def is_plan_complete(self) -> bool:
+        """Whether every milestone of the current workpackage is merged or cancelled, and there is one."""
+        project = self.require_project()
+        if project.workpackage is None:
+            return False
+        number = project.workpackage.number
+        return all(m.status in MILESTONE_CLOSED for m in self.milestones.values() if m.workpackage == number)
+
     def open_blockers(self) -> tuple[Blocker, ...]:
         """Blockers that still hold, oldest first."""
         return tuple(blocker for blocker in self.blockers.values() if blocker.status == "open")
@@ -143,7 +152,7 @@ class Snapshot:
             raise AiwError(
                 Kind.CORRUPT,
                 f"{place}: {first.message}{more}",
-                hint="run `aiw doctor`; nothing was written",
+                hint=DAMAGE_HINT,
             )
 
     def _get(self, members: Mapping[str, _E], key: str, kind: str) -> _E:
@@ -151,7 +160,7 @@ class Snapshot:
             return members[key]
         for damage in self.damaged:
             if damage.path.endswith(f"/{key}.json"):
-                raise AiwError(Kind.CORRUPT, f"{damage.path}: {damage.message}", hint="run `aiw doctor`")
+                raise AiwError(Kind.CORRUPT, f"{damage.path}: {damage.message}", hint=DAMAGE_HINT)
         known = ", ".join(list(members)[:5]) or "none"
         raise AiwError(
             Kind.NOT_FOUND,
