@@ -1,0 +1,239 @@
+"""Every write to a file that matters: temporary, synced, renamed; and the reads that go with it (spec §7.1).
+
+No other module opens a file for writing. Operating-system errors leave here as `AiwError(IO)` with the path named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+
+from ai_workflow.errors import AiwError, Kind
+
+_READ_CHUNK = 32 * 1024
+_MANY_FILES = 8
+"""From this many files on, one sync of the whole file system costs less than one per file."""
+
+
+@contextlib.contextmanager
+def translated(action: str, path: str) -> Iterator[None]:
+    """Turns an `OSError` inside the block into a sentence.
+
+    Args:
+        action: infinitive, e.g. `write`.
+        path: the path to name.
+
+    Raises:
+        AiwError: IO.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise AiwError(Kind.IO, f"cannot {action} {path}: {reason}", hint=_hint(error.errno)) from error
+
+
+def _hint(code: int | None) -> str:
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "make room on the disk, then run the same command again; nothing is lost"
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "make the folder writable for you, then run the same command again; nothing is lost"
+    return "run the same command again; nothing is lost"
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole file.
+
+    Raises:
+        FileNotFoundError: it does not exist; callers decide what that means.
+        AiwError: IO, for every other failure.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(path) from error
+    except OSError as error:
+        raise AiwError(Kind.IO, f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
+    with translated("read", path):
+        try:
+            chunks = []
+            while chunk := os.read(descriptor, _READ_CHUNK):
+                chunks.append(chunk)
+        finally:
+            os.close(descriptor)
+    return b"".join(chunks)
+
+
+def find_bytes(path: str) -> bytes | None:
+    """The whole file, or None when it does not exist. Raises AiwError(IO) otherwise."""
+    try:
+        return read_bytes(path)
+    except FileNotFoundError:
+        return None
+
+
+def sha256_of(data: bytes) -> str:
+    """Hexadecimal digest of the bytes. Pure."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def make_directory(path: str) -> None:
+    """Makes the folder and its parents; an existing one is fine. Raises AiwError(IO)."""
+    with translated("create folder", path):
+        os.makedirs(path, exist_ok=True)
+
+
+def sync_directory(path: str) -> None:
+    """Makes the names in the folder survive a power cut. Raises AiwError(IO)."""
+    with translated("sync folder", path):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_file(path: str, data: bytes, *, temp_dir: str, durable: bool, mode: int | None = None) -> None:
+    """Replaces the file whole: readers see the old bytes or the new ones, never a mixture.
+
+    Args:
+        path: where; parent folders are made.
+        data: the new content.
+        temp_dir: folder for the unfinished file, git-ignored, so that a killed process leaves no dirt in the work tree.
+        durable: whether file and name are synced, so that they survive a power cut.
+        mode: permission bits; None keeps those of the file replaced (0o644 under the umask for a new one).
+
+    Raises:
+        AiwError: IO.
+    """
+    parent = os.path.dirname(path)
+    make_directory(parent)
+    make_directory(temp_dir)
+    with translated("write", path):
+        temp = os.path.join(temp_dir, f"{os.path.basename(path)[:100]}.{os.getpid()}.{os.urandom(4).hex()}")
+        try:
+            _write_temp(temp, data, durable=durable, mode=mode if mode is not None else _mode_of(path))
+            try:
+                os.replace(temp, path)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                sibling = os.path.join(parent, f".{os.path.basename(temp)}")
+                _write_temp(sibling, data, durable=durable, mode=mode if mode is not None else _mode_of(path))
+                os.replace(sibling, path)
+                os.unlink(temp)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temp)
+            raise
+    if durable:
+        sync_directory(parent)
+
+
+def _mode_of(path: str) -> int | None:
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except OSError:
+        return None
+
+
+def _write_temp(path: str, data: bytes, *, durable: bool, mode: int | None) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_if_changed(path: str, data: bytes, *, temp_dir: str) -> bool:
+    """Writes a derived file only when its bytes differ; returns whether it wrote. Not synced. Raises AiwError(IO)."""
+    try:
+        if read_bytes(path) == data:
+            return False
+    except FileNotFoundError:
+        pass
+    write_file(path, data, temp_dir=temp_dir, durable=False)
+    return True
+
+
+def append_at(path: str, offset_bytes: int, data: bytes) -> None:
+    """Makes the file end with `data` at `offset_bytes`, whatever stood behind that offset. Not synced.
+
+    Repeating it gives the same file, so a journal can replay it. Raises AiwError(IO).
+    """
+    make_directory(os.path.dirname(path))
+    with translated("append to", path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        try:
+            os.ftruncate(descriptor, offset_bytes)
+            os.lseek(descriptor, offset_bytes, os.SEEK_SET)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        finally:
+            os.close(descriptor)
+
+
+def remove_file(path: str) -> None:
+    """Removes the file; a missing one is fine. Not synced. Raises AiwError(IO)."""
+    with translated("remove", path), contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def sync_files(paths: Sequence[str]) -> None:
+    """Makes files and their names survive a power cut: each for a few, the whole file system for many.
+
+    Paths that no longer exist count by their folder. Raises AiwError(IO).
+    """
+    if not paths:
+        return
+    if len(paths) > _MANY_FILES and _sync_file_system(os.path.dirname(paths[0])):
+        return
+    for path in paths:
+        with translated("sync", path), contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+    for folder in sorted({os.path.dirname(path) for path in paths}):
+        if os.path.isdir(folder):
+            sync_directory(folder)
+
+
+def _sync_file_system(path: str) -> bool:
+    """One `syncfs(2)`; False where the platform has none."""
+    import ctypes
+
+    try:
+        syncfs = ctypes.CDLL(None, use_errno=True).syncfs
+    except (AttributeError, OSError):
+        return False
+    with translated("sync", path):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            if syncfs(descriptor) != 0:
+                code = ctypes.get_errno()
+                raise OSError(code, os.strerror(code))
+        finally:
+            os.close(descriptor)
+    return True
+
+
+def clear_directory(path: str) -> None:
+    """Removes the plain files in a folder of temporaries; a missing folder is fine."""
+    with contextlib.suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)

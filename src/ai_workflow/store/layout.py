@@ -1,0 +1,56 @@
+"""Where everything of the workspace lies, as absolute paths."""
+
+from __future__ import annotations
+
+import os
+
+KIND_FOLDERS = {
+    "milestone": "milestones",
+    "task": "tasks",
+    "lane": "lanes",
+    "adr": "adrs",
+    "run": "runs",
+    "blocker": "blockers",
+    "baseline": "baselines",
+    "intent": "intents",
+}
+"""Folder under `state/` for each kind of entity; `project` is the single file `project.json`."""
+
+
+class Layout:
+    """Paths of one workspace.
+
+    Attributes:
+        root: the folder that holds `.ai-workflow.yaml`.
+        workspace: `docs/ai/workspace` unless configured otherwise.
+        state, locks, temp: folders inside it.
+    """
+
+    def __init__(self, root: str, *, workspace_rel: str) -> None:
+        self.root = root
+        self.workspace_rel = workspace_rel
+        self.workspace = os.path.join(root, *workspace_rel.split("/"))
+        self.state = os.path.join(self.workspace, "state")
+        self.state_rel = f"{workspace_rel}/state"
+        self.locks = os.path.join(self.workspace, "locks")
+        self.temp = os.path.join(self.locks, "unfinished")
+        self.project = os.path.join(self.state, "project.json")
+        self.journal = os.path.join(self.state, "journal.json")
+        self.events_rel = "events/events.jsonl"
+        self.operations = os.path.join(self.state, "operations")
+
+    def folder(self, kind: str) -> str:
+        """The folder of a kind of entity, e.g. `task`."""
+        return os.path.join(self.state, KIND_FOLDERS[kind])
+
+    def entity_rel(self, kind: str, entity_id: str) -> str:
+        """Path of an entity's file relative to `state/`; ids are canonical by then, never what a person typed."""
+        return "project.json" if kind == "project" else f"{KIND_FOLDERS[kind]}/{entity_id}.json"
+
+    def in_state(self, rel: str) -> str:
+        """Absolute path for a path relative to `state/`."""
+        return os.path.join(self.state, *rel.split("/"))
+
+    def in_root(self, rel: str) -> str:
+        """Absolute path for a path relative to the root."""
+        return os.path.join(self.root, *rel.split("/"))

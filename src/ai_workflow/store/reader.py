@@ -1,0 +1,97 @@
+"""Reads the whole state into a snapshot; never writes, so it works on a read-only checkout (spec §7.1)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TypeVar
+
+from ai_workflow import fsio
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.models.base import Entity
+from ai_workflow.models.project import Project
+from ai_workflow.models.snapshot import AnyEntity, Damage, Snapshot
+from ai_workflow.store.codec import KINDS, DecodeError, decode
+from ai_workflow.store.journal import find_journal, overlay_of
+from ai_workflow.store.layout import KIND_FOLDERS, Layout
+
+_E = TypeVar("_E", bound=Entity)
+
+
+def read_snapshot(layout: Layout) -> Snapshot:
+    """Everything stored, with a committed but unfinished change already in sight.
+
+    A file that cannot be understood becomes an entry of `damaged`; all others stay usable (spec §7.5).
+
+    Raises:
+        AiwError: IO when the folder cannot be read; CORRUPT when the journal is damaged; STATE for a workspace
+            of aiw 0.1.0.
+    """
+    overlay = overlay_of(find_journal(layout))
+    damaged: list[Damage] = []
+    entities: dict[type, dict[str, AnyEntity]] = {}
+    for kind in KIND_FOLDERS:
+        record = KINDS[kind]
+        entities[record] = _read_folder(layout, kind, overlay, damaged)
+    return Snapshot(project=_read_project(layout, overlay, damaged), entities=entities, damaged=tuple(damaged))
+
+
+def list_names(folder: str) -> list[str]:
+    """Names of the `.json` files in a folder; empty when there is no folder. Raises AiwError(IO)."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise AiwError(Kind.IO, f"cannot read {folder}: {os.strerror(error.errno or 0)}") from error
+    return [name for name in names if name.endswith(".json") and not name.startswith(".")]
+
+
+def _read_folder(
+    layout: Layout, kind: str, overlay: Mapping[str, bytes | None], damaged: list[Damage]
+) -> dict[str, AnyEntity]:
+    folder_rel = KIND_FOLDERS[kind]
+    folder = layout.folder(kind)
+    names = set(list_names(folder))
+    names.update(path.split("/")[1] for path in overlay if path.startswith(f"{folder_rel}/"))
+    found: dict[str, AnyEntity] = {}
+    for name in sorted(names):
+        rel = f"{folder_rel}/{name}"
+        data = overlay[rel] if rel in overlay else fsio.find_bytes(os.path.join(folder, name))
+        if data is None:
+            continue
+        entity = _decode(layout, kind, rel, data, damaged)
+        if entity is None or isinstance(entity, Project):
+            continue
+        if entity.id != name.removesuffix(".json"):
+            path = f"{layout.state_rel}/{rel}"
+            damaged.append(Damage(path=path, line=None, message=f"the file holds {entity.id}, which is not its name"))
+            continue
+        found[entity.id] = entity
+    return found
+
+
+def _decode(layout: Layout, kind: str, rel: str, data: bytes, damaged: list[Damage]) -> AnyEntity | None:
+    try:
+        return decode(KINDS[kind], data, path=f"{layout.state_rel}/{rel}")  # type: ignore[return-value]
+    except DecodeError as error:
+        damaged.append(error.damage)
+        return None
+
+
+def _read_project(layout: Layout, overlay: Mapping[str, bytes | None], damaged: list[Damage]) -> Project | None:
+    data = overlay.get("project.json") or fsio.find_bytes(layout.project)
+    if data is None:
+        return None
+    path = f"{layout.state_rel}/project.json"
+    try:
+        return decode(Project, data, path=path)
+    except DecodeError as error:
+        if b'"lineage"' not in data and b'"workspace_version"' in data and not error.damage.newer:
+            raise AiwError(
+                Kind.STATE,
+                f"{path} was written by aiw 0.1.0",
+                hint="finish or reset that workspace with 0.1.0; this release cannot take it over yet",
+            ) from error
+        damaged.append(error.damage)
+        return None

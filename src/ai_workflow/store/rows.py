@@ -1,0 +1,116 @@
+"""Reads state files as plain dictionaries, for commands that only show: no record types, no config, no writes.
+
+Start-up is a feature (spec §1 promise 5): importing the record library costs more than reading a thousand tasks. The
+rules are those of `reader`: a committed journal is in sight, a damaged file is named and the others stay usable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.store.layout import KIND_FOLDERS, Layout
+
+SCHEMA_VERSION = 2
+Row = dict[str, Any]
+
+
+class Rows:
+    """The state of one workspace, read on demand.
+
+    Attributes:
+        damaged: `path: reason` of each file that could not be read so far.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self.damaged: list[str] = []
+        self._overlay = self._read_overlay()
+
+    def project(self) -> Row | None:
+        """`project.json`, or None."""
+        return self._read("project.json", None)
+
+    def of(self, kind: str) -> list[Row]:
+        """Every healthy entity of a kind, by number."""
+        folder_rel = KIND_FOLDERS[kind]
+        try:
+            names = set(os.listdir(self._layout.folder(kind)))
+        except FileNotFoundError:
+            names = set()
+        except OSError as error:
+            raise AiwError(Kind.IO, f"cannot read {self._layout.folder(kind)}: {error.strerror}") from error
+        names.update(path.split("/")[1] for path in self._overlay if path.startswith(f"{folder_rel}/"))
+        rows = []
+        for name in sorted(names, key=_order):
+            if name.endswith(".json") and not name.startswith("."):
+                row = self._read(f"{folder_rel}/{name}", name[:-5])
+                if row is not None:
+                    rows.append(row)
+        return rows
+
+    def find(self, kind: str, entity_id: str) -> Row | None:
+        """One entity, or None when it does not exist or is damaged (see `damaged`)."""
+        return self._read(f"{KIND_FOLDERS[kind]}/{entity_id}.json", entity_id)
+
+    def _read(self, rel: str, entity_id: str | None) -> Row | None:
+        if rel in self._overlay:
+            text: str | bytes | None = self._overlay[rel]
+        else:
+            text = _find_bytes(os.path.join(self._layout.state, rel))
+        if text is None:
+            return None
+        try:
+            row = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            line = getattr(error, "lineno", 1)
+            self._damage(rel, f":{line}: the file is cut off or not JSON")
+            return None
+        if not isinstance(row, dict) or (entity_id is not None and row.get("id") != entity_id):
+            self._damage(rel, ":1: the file does not hold what its name says")
+            return None
+        if not isinstance(row.get("schema_version"), int) or row["schema_version"] > SCHEMA_VERSION:
+            self._damage(rel, ": written by another version of aiw")
+            return None
+        return row
+
+    def _damage(self, rel: str, what: str) -> None:
+        sentence = f"{self._layout.state_rel}/{rel}{what}"
+        if sentence not in self.damaged:
+            self.damaged.append(sentence)
+
+    def _read_overlay(self) -> dict[str, str | None]:
+        data = _find_bytes(self._layout.journal)
+        if data is None:
+            return {}
+        try:
+            journal = json.loads(data)
+            return {entry["path"]: entry["text"] for entry in journal["files"]}
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self._damage("journal.json", ": the journal is damaged")
+            return {}
+
+
+def _order(name: str) -> tuple[list[int], str]:
+    digits = "".join(char if char.isdigit() else " " for char in name)
+    return [int(number) for number in digits.split()], name
+
+
+def _find_bytes(path: str) -> bytes | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise AiwError(Kind.IO, f"cannot read {path}: {error.strerror}") from error
+    try:
+        chunks = []
+        while chunk := os.read(descriptor, 32 * 1024):
+            chunks.append(chunk)
+        return b"".join(chunks)
+    except OSError as error:
+        raise AiwError(Kind.IO, f"cannot read {path}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)

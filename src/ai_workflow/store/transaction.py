@@ -1,0 +1,269 @@
+"""The one way to change state: a named transaction under the workspace's lock (spec §7.1).
+
+    with store.transaction("claim TASK-001") as change:
+        change.apply(policy.claiming.claim(change.before, ...))
+
+Leaving the block commits everything applied, or, after an exception, nothing. Two syncs make any number of files
+durable: the journal's bytes and its name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from msgspec.structs import replace
+
+from ai_workflow import fsio
+from ai_workflow.clock import Clock
+from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
+from ai_workflow.locks import KernelLock
+from ai_workflow.models.event import Event
+from ai_workflow.models.operation import FileChange, Operation, RefChange
+from ai_workflow.models.project import Project
+from ai_workflow.models.snapshot import Changes, Snapshot
+from ai_workflow.store.codec import decode, encode, encode_line, kind_of
+from ai_workflow.store.journal import (
+    Journal,
+    JournalAppend,
+    JournalFile,
+    apply_journal,
+    drop_journal,
+    find_journal,
+    write_journal,
+)
+from ai_workflow.store.layout import Layout
+from ai_workflow.store.reader import read_snapshot
+
+DocumentWriter = Callable[[Snapshot | None, Snapshot], None]
+"""Writes the documents that follow from the state; the first argument is None when anything may be stale."""
+
+
+class Transaction:
+    """An open transaction.
+
+    Attributes:
+        operation_id: what git commits made for it carry in `Aiw-Op`.
+        before: the state when it began, read under the lock.
+        after: the state as it will be.
+    """
+
+    def __init__(self, before: Snapshot, operation_id: str, *, is_new: bool, now: str) -> None:
+        self.before = before
+        self.after = before
+        self.operation_id = operation_id
+        self.now = now
+        self.is_new_operation = is_new
+        self.changes = Changes()
+        self.refs: tuple[RefChange, ...] = ()
+
+    def apply(self, changes: Changes) -> None:
+        """Adds decided changes. Pure until the block is left."""
+        self.changes = self.changes.then(changes)
+        self.after = self.after.apply(changes)
+
+    def record_ref(self, ref: str, *, before: str | None, after: str | None) -> None:
+        """Notes a git reference that the operation moved, for the log."""
+        self.refs += (RefChange(ref=ref, before=before, after=after),)
+
+
+class Store:
+    """The state of one workspace."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        clock: Clock,
+        actor: str,
+        command: Sequence[str] = (),
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
+        """
+        Args:
+            actor: who acts, for the log, e.g. `alice@host`.
+            command: the command line, for the log.
+            on_wait: told when the lock is waited for.
+        """
+        self.layout = layout
+        self.clock = clock
+        self.write_documents: DocumentWriter = _no_documents
+        self._actor = actor
+        self._command = tuple(command)
+        self._on_wait = on_wait
+        self._is_open = False
+
+    def snapshot(self) -> Snapshot:
+        """The state now, without a lock. Never writes. Raises as `reader.read_snapshot`."""
+        return read_snapshot(self.layout)
+
+    @contextmanager
+    def transaction(self, name: str, *, operation: str | None = None) -> Iterator[Transaction]:
+        """Opens a transaction.
+
+        Args:
+            name: what is done, for the log and for those who wait.
+            operation: id of an operation to continue (the second half of a git effect); None begins a new one.
+
+        Raises:
+            AiwError: LOCKED after the deadline; IO; CORRUPT when a damaged file would be overwritten.
+        """
+        if self._is_open:
+            raise RuntimeError(f"transaction {name!r} inside another one")
+        with self._locked(name):
+            self._is_open = True
+            try:
+                self._replay()
+                before = self.snapshot()
+                project = before.project
+                number = project.counters.operation + 1 if project else 1
+                operation_id = operation or f"OP-{number:06d}-{os.urandom(3).hex()}"
+                change = Transaction(before, operation_id, is_new=operation is None, now=self.clock.now_utc())
+                yield change
+                self._commit(change, name)
+            finally:
+                self._is_open = False
+
+    def recover(self) -> bool:
+        """Finishes what a killed process had committed; True when there was something. Takes the lock only then.
+
+        Raises:
+            AiwError: as `transaction`.
+        """
+        if fsio.find_bytes(self.layout.journal) is None:
+            return False
+        with self._locked("finish an interrupted command"):
+            return self._replay()
+
+    @contextmanager
+    def _locked(self, purpose: str) -> Iterator[None]:
+        with KernelLock(os.path.join(self.layout.locks, "state.lock"), purpose=purpose, on_wait=self._on_wait):
+            yield
+
+    def _replay(self) -> bool:
+        journal = find_journal(self.layout)
+        if journal is None:
+            return False
+        fsio.clear_directory(self.layout.temp)
+        kept = apply_journal(self.layout, journal)
+        self.write_documents(None, self.snapshot())
+        drop_journal(self.layout)
+        if kept and self._on_wait is not None:
+            self._on_wait(
+                f"kept your edits of {', '.join(kept)}; what {journal.operation} wanted to write there is in"
+                f" {self.layout.state_rel}/conflicts/{journal.operation}"
+            )
+        return True
+
+    def _commit(self, change: Transaction, name: str) -> None:
+        if change.changes == Changes() and not change.refs:
+            return
+        project = change.after.require_project()
+        counters = project.counters
+        if change.is_new_operation:
+            counters = replace(counters, operation=counters.operation + 1)
+        project = replace(project, serial=project.serial + 1, counters=counters, updated_at=change.now)
+        change.after = change.after.apply(Changes(put=(project,)))
+        files = self._files(change, project)
+        files.append(self._operation_file(change, name, project, files))
+        journal = Journal(
+            operation=change.operation_id,
+            files=tuple(JournalFile(path=path, before=_digest(old), text=_text(new)) for path, old, new in files),
+            append=self._append(change),
+        )
+        write_journal(self.layout, journal)
+        apply_journal(self.layout, journal)
+        self.write_documents(change.before, change.after)
+        drop_journal(self.layout)
+
+    def _files(self, change: Transaction, project: Project) -> list[tuple[str, bytes | None, bytes | None]]:
+        wanted: dict[str, bytes | None] = {"project.json": encode(project)}
+        for entity in change.changes.put:
+            if not isinstance(entity, Project):
+                wanted[self.layout.entity_rel(kind_of(entity), entity.id)] = encode(entity)
+        for entity in change.changes.remove:
+            if not isinstance(entity, Project):
+                wanted[self.layout.entity_rel(kind_of(entity), entity.id)] = None
+        damaged = {damage.path: damage for damage in change.before.damaged}
+        files = []
+        for rel, new in wanted.items():
+            damage = damaged.get(f"{self.layout.state_rel}/{rel}")
+            if damage is not None:
+                raise AiwError(
+                    Kind.CORRUPT,
+                    f"{damage.path}: {damage.message}; it would be overwritten",
+                    hint=DAMAGE_HINT,
+                )
+            old = fsio.find_bytes(self.layout.in_state(rel))
+            if old != new:
+                files.append((rel, old, new))
+        return files
+
+    def _operation_file(
+        self, change: Transaction, name: str, project: Project, files: Sequence[tuple[str, bytes | None, bytes | None]]
+    ) -> tuple[str, bytes | None, bytes]:
+        rel = f"operations/{change.operation_id}.json"
+        old = fsio.find_bytes(self.layout.in_state(rel))
+        made = tuple(
+            FileChange(path=path, before=_text(before), after_sha256=_digest(after))
+            for path, before, after in files
+            if path != "project.json" or before is None
+        )
+        if old is None:
+            operation = Operation(
+                id=change.operation_id,
+                name=name,
+                command=self._command,
+                actor=self._actor,
+                pid=os.getpid(),
+                at=change.now,
+                serials=(project.serial,),
+                changes=made,
+                refs=change.refs,
+            )
+        else:
+            operation = decode(Operation, old, path=f"{self.layout.state_rel}/{rel}")
+            operation = replace(
+                operation,
+                name=name,
+                serials=(*operation.serials, project.serial),
+                changes=operation.changes + made,
+                refs=operation.refs + change.refs,
+            )
+        return rel, old, encode(operation)
+
+    def _append(self, change: Transaction) -> JournalAppend | None:
+        if not change.changes.events:
+            return None
+        path = self.layout.in_state(self.layout.events_rel)
+        try:
+            size = os.stat(path).st_size
+        except OSError:
+            size = 0
+        text = b"".join(encode_line(_signed(event, change.operation_id)) for event in change.changes.events)
+        if size and not _ends_with_newline(path, size):
+            text = b"\n" + text
+        return JournalAppend(path=self.layout.events_rel, offset=size, text=text.decode())
+
+
+def _no_documents(_before: Snapshot | None, _after: Snapshot) -> None:
+    return
+
+
+def _signed(event: Event, operation_id: str) -> Event:
+    return replace(event, operation=operation_id)
+
+
+def _ends_with_newline(path: str, size: int) -> bool:
+    with open(path, "rb") as stream:
+        stream.seek(size - 1)
+        return stream.read(1) == b"\n"
+
+
+def _digest(data: bytes | None) -> str | None:
+    return None if data is None else fsio.sha256_of(data)
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "replace")
