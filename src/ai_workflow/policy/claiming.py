@@ -1,0 +1,201 @@
+"""Which task comes next and why the others do not (spec §6.2). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.models.dependencies import is_satisfied
+from ai_workflow.models.ids import format_id, id_order
+from ai_workflow.models.lane import Lane
+from ai_workflow.models.milestone import Milestone
+from ai_workflow.models.project import Project
+from ai_workflow.models.run import Run
+from ai_workflow.models.snapshot import Changes, Snapshot
+from ai_workflow.models.status import MILESTONE_CLOSED, PRIORITIES, TASK_ACTIVE, TASK_CLOSED, TASK_SATISFIED
+from ai_workflow.models.task import Task
+from ai_workflow.policy.events import make_event
+from ai_workflow.policy.transitions import move
+
+MAX_REASONS = 20
+
+
+def unmet_dependencies(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
+    """References of the task that are not satisfied yet, in their order."""
+    return tuple(ref for ref in task.depends_on if not is_satisfied(snapshot, task, ref))
+
+
+def refresh_readiness(snapshot: Snapshot, *, now: str) -> Changes:
+    """Moves every planned task whose dependencies are satisfied to ready, and back when they no longer are."""
+    put = []
+    for task in snapshot.tasks.values():
+        if task.status == "planned" and not unmet_dependencies(snapshot, task):
+            put.append(move(task, "unlock", now=now))
+        elif task.status == "ready" and unmet_dependencies(snapshot, task):
+            put.append(move(task, "relock", now=now))
+    return Changes(put=tuple(put))
+
+
+def claimable_tasks(snapshot: Snapshot, milestone: Milestone) -> tuple[Task, ...]:
+    """The milestone's tasks that may be claimed now: by priority, then in plan order."""
+    ready = [
+        task
+        for task in snapshot.tasks_of(milestone)
+        if task.status in ("planned", "ready") and not unmet_dependencies(snapshot, task)
+    ]
+    return tuple(sorted(ready, key=lambda task: PRIORITIES.index(task.priority)))
+
+
+def find_active_task(snapshot: Snapshot) -> Task | None:
+    """The one task that is claimed or in progress, or None."""
+    return next((task for task in snapshot.tasks.values() if task.status in TASK_ACTIVE), None)
+
+
+def open_milestones(snapshot: Snapshot) -> tuple[Milestone, ...]:
+    """Milestones of the current workpackage that are neither merged nor cancelled, in numeric order."""
+    project = snapshot.require_project()
+    current = project.workpackage.number if project.workpackage else 1
+    found = [m for m in snapshot.milestones.values() if m.status not in MILESTONE_CLOSED and m.workpackage == current]
+    return tuple(sorted(found, key=lambda milestone: id_order(milestone.id)))
+
+
+def find_next_milestone(snapshot: Snapshot) -> Milestone | None:
+    """The milestone to work on: one under way, else the first in numeric order that has something to do.
+
+    None when the plan is complete or nothing can be claimed; `explain_waiting` tells which.
+    """
+    candidates = open_milestones(snapshot)
+    for milestone in candidates:
+        if milestone.status in ("in_progress", "blocked", "done", "pr_created"):
+            return milestone
+    for milestone in candidates:
+        tasks = snapshot.tasks_of(milestone)
+        if all(task.status in TASK_CLOSED for task in tasks) or claimable_tasks(snapshot, milestone):
+            return milestone
+    return None
+
+
+def explain_waiting(snapshot: Snapshot, milestones: Sequence[Milestone]) -> tuple[str, ...]:
+    """Why no task of these milestones can be claimed, one line a task: at most 20, then a count."""
+    lines = []
+    for milestone in milestones:
+        for task in snapshot.tasks_of(milestone):
+            if task.status not in TASK_CLOSED:
+                lines.append(f"{task.id} {_explain(snapshot, task)}")
+    if len(lines) > MAX_REASONS:
+        more = len(lines) - MAX_REASONS
+        lines = [*lines[:MAX_REASONS], f"… and {more} more"]
+    return tuple(lines)
+
+
+def _explain(snapshot: Snapshot, task: Task) -> str:
+    if task.status == "blocked":
+        return f"is blocked: {task.blocked_reason or 'no reason was given'}"
+    if task.status in TASK_ACTIVE:
+        return f"is {task.status.replace('_', ' ')} already"
+    unmet = unmet_dependencies(snapshot, task)
+    if unmet:
+        return "waits for " + ", ".join(_describe(snapshot, ref) for ref in unmet)
+    return "is ready"
+
+
+def _describe(snapshot: Snapshot, ref: str) -> str:
+    task = snapshot.find_task(ref)
+    if task is not None:
+        home = snapshot.find_milestone(task.milestone_id)
+        if task.status in TASK_SATISFIED and home is not None:
+            return f"{ref} (done, but {home.id} is not merged yet)"
+        return f"{ref} ({task.status.replace('_', ' ')})"
+    milestone = snapshot.find_milestone(ref)
+    return f"{ref} ({milestone.status.replace('_', ' ')})" if milestone else f"{ref} (unknown)"
+
+
+def require_claimable(snapshot: Snapshot, lane: Lane, task: Task) -> None:
+    """Passes when the lane may claim this task now.
+
+    Raises:
+        AiwError: STATE, with the reason and what to type.
+    """
+    active = find_active_task(snapshot)
+    if active is not None and active.id != task.id:
+        raise AiwError(
+            Kind.STATE,
+            f"{task.id} cannot be claimed: {active.id} is {active.status.replace('_', ' ')} ({active.title})",
+            hint=f"finish it first: aiw agent finish --lane {lane.id} --task {active.id} --commit",
+        )
+    unmet = unmet_dependencies(snapshot, task)
+    if unmet:
+        raise AiwError(
+            Kind.STATE,
+            f"{task.id} cannot be claimed: it waits for {', '.join(_describe(snapshot, ref) for ref in unmet)}",
+            hint=f"take the next one in order: aiw next --lane {lane.id}",
+        )
+    if lane.milestone_id != task.milestone_id:
+        raise AiwError(
+            Kind.STATE,
+            f"{task.id} belongs to {task.milestone_id}, and lane {lane.id} works on {lane.milestone_id or 'nothing'}",
+            hint=f"start its milestone: aiw milestone start {task.milestone_id}",
+        )
+
+
+def claim_task(
+    snapshot: Snapshot, lane: Lane, task: Task, *, now: str, actor: str, prompt_path: str, is_started: bool
+) -> Changes:
+    """What a claim changes: the task, its lane, and a new run.
+
+    Args:
+        is_started: whether the prompt is handed out with it (`in_progress`) or not (`claimed`).
+
+    Raises:
+        AiwError: STATE, when the task cannot be claimed.
+    """
+    require_claimable(snapshot, lane, task)
+    project = snapshot.require_project()
+    milestone = snapshot.get_milestone(task.milestone_id)
+    ready = move(task, "unlock", now=now) if task.status == "planned" else task
+    project, run_id = next_run_id(project, snapshot)
+    claimed = move(
+        ready,
+        "start" if is_started else "claim",
+        now=now,
+        lane_id=lane.id,
+        branch=milestone.branch,
+        claimed_at=now,
+        started_at=now if is_started else None,
+        run_ids=(*task.run_ids, run_id),
+    )
+    run = Run(
+        id=run_id,
+        lane_id=lane.id,
+        milestone_id=milestone.id,
+        task_id=task.id,
+        status="started",
+        actor=actor,
+        prompt_path=prompt_path,
+        started_at=now,
+    )
+    held = replace(
+        lane, current_task_id=task.id, last_run_id=run_id, locked_scopes=task.conflict_scopes, updated_at=now
+    )
+    event = make_event(
+        "task_claimed", f"{task.id} claimed by lane {lane.id}", task=claimed, run_id=run_id, now=now, actor=actor
+    )
+    return Changes(put=(project, claimed, run, held), events=(event,))
+
+
+def start_claimed_task(snapshot: Snapshot, task: Task, *, now: str, actor: str) -> Changes:
+    """Hands out the prompt of a task that was only claimed; nothing when it is in progress already."""
+    if task.status == "in_progress":
+        return Changes()
+    started = move(task, "start", now=now, started_at=now)
+    event = make_event("task_started", f"{task.id} started", task=started, now=now, actor=actor)
+    return Changes(put=(started,), events=(event,))
+
+
+def next_run_id(project: Project, snapshot: Snapshot) -> tuple[Project, str]:
+    """The project with its run counter moved on, and the id that is now taken."""
+    taken = max((id_order(run_id)[0][0] for run_id in snapshot.runs), default=0)
+    number = max(project.counters.run, taken) + 1
+    return replace(project, counters=replace(project.counters, run=number)), format_id("run", number)
