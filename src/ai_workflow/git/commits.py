@@ -1,0 +1,200 @@
+"""Makes commits of exactly one tree, through a private index, with the user's hooks, identity and signing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.fsio import read_bytes, write_file
+from ai_workflow.git.refs import read_revisions
+from ai_workflow.git.repository import Repository
+from ai_workflow.git.runner import Git, message_of
+from ai_workflow.models.base import Record
+
+
+class PrivateIndex:
+    """A copy of the user's index, reset to a commit, in which a candidate tree is built.
+
+    Copying keeps git's stat cache and sparse settings, so that only what changed is read again; everything the user
+    had staged is taken out by the reset. The file lies in the git folder and is removed by `close`.
+    """
+
+    def __init__(self, repository: Repository, *, base: str | None, name: str) -> None:
+        """
+        Args:
+            base: commit whose tree the index begins with; None begins empty.
+            name: part of the file's name, unique to the operation.
+
+        Raises:
+            AiwError: GIT, IO.
+        """
+        self._open(repository, name)
+        # What a killed command left under our own name is nobody else's.
+        self.close()
+        source = os.path.join(repository.git_dir, "index")
+        if base is not None and os.path.exists(source):
+            write_file(self.path, read_bytes(source), temp_dir=repository.git_dir, durable=False)
+            done = self._git.run("read-tree", "--reset", base, env=self.env, ok=None)
+            if done.returncode != 0:
+                os.unlink(self.path)
+                self._git.run("read-tree", base, env=self.env)
+        elif base is not None:
+            self._git.run("read-tree", base, env=self.env)
+        else:
+            self._git.run("read-tree", "--empty", env=self.env)
+
+    def _open(self, repository: Repository, name: str) -> None:
+        self._git = repository.git
+        self.path = os.path.join(repository.git_dir, f"aiw-{name}")
+        self.env = {"GIT_INDEX_FILE": self.path}
+
+    @classmethod
+    def reopen(cls, repository: Repository, *, name: str) -> PrivateIndex:
+        """The index made under this name before, as it was left."""
+        index = cls.__new__(cls)
+        index._open(repository, name)
+        return index
+
+    def take_from_work_tree(self, paths: Iterable[str]) -> None:
+        """Makes the paths as they lie in the work tree, deletions included, through git's own filters."""
+        data = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        if data:
+            args = ("update-index", "--add", "--remove", "--replace", "--ignore-skip-worktree-entries", "-z", "--stdin")
+            self._git.run(*args, stdin=data, env=self.env)
+
+    def set_entries(self, entries: Mapping[str, str | None]) -> None:
+        """Sets paths to `<mode> <blob>`, or removes them (None)."""
+        set_index_entries(self._git, entries, env=self.env)
+
+    def write_tree(self) -> str:
+        """Id of the tree that the index holds."""
+        return self._git.line("write-tree", env=self.env)
+
+    def close(self) -> None:
+        """Removes the file."""
+        for path in (self.path, f"{self.path}.lock", f"{self.path}.message"):
+            if os.path.exists(path):
+                os.unlink(path)
+
+
+def set_index_entries(git: Git, entries: Mapping[str, str | None], *, env: Mapping[str, str] | None = None) -> None:
+    """Sets index entries, of the user's index unless `env` names another. Raises AiwError(GIT)."""
+    # The id of a removed entry is not looked at but must have the length of the repository's ids.
+    zero = "0" * max((len(entry.split(" ")[1]) for entry in entries.values() if entry), default=40)
+    data = b"".join(
+        os.fsencode(f"0 {zero}\t{path}" if entry is None else f"{entry}\t{path}") + b"\0"
+        for path, entry in entries.items()
+    )
+    if data:
+        git.run("update-index", "-z", "--index-info", stdin=data, env=env)
+
+
+def read_tree_entries(git: Git, tree: str, paths: Sequence[str]) -> dict[str, str | None]:
+    """`<mode> <blob>` of each path in a tree, None where it is not there."""
+    found: dict[str, str | None] = dict.fromkeys(paths)
+    if not paths:
+        return found
+    # Names go in by batches: there is no list on standard input for ls-tree.
+    for start in range(0, len(paths), 500):
+        done = git.run("ls-tree", "-z", "--full-tree", tree, "--", *paths[start : start + 500])
+        for field in done.stdout.split(b"\0"):
+            if field:
+                meta, _, name = os.fsdecode(field).partition("\t")
+                mode, _kind, blob = meta.split(" ")
+                found[name] = f"{mode} {blob}"
+    return found
+
+
+def write_blob(git: Git, data: bytes) -> str:
+    """Stores the bytes as they are; returns the blob id."""
+    return git.run("hash-object", "-w", "--stdin", "--no-filters", stdin=data).stdout.decode().strip()
+
+
+def changed_paths(git: Git, one: str, other: str) -> tuple[str, ...]:
+    """Paths that differ between two trees or commits."""
+    done = git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other)
+    return tuple(os.fsdecode(field) for field in done.stdout.split(b"\0") if field)
+
+
+class Refusal(Record, frozen=True, kw_only=True):
+    """Git, or a hook, did not make the commit."""
+
+    message: str
+
+
+def commit_index(git: Git, index: PrivateIndex, message: str, *, branch: str, head: str | None) -> str | Refusal:
+    """Commits the private index on HEAD with the user's hooks, identity and signing.
+
+    Git can fail after the commit exists (a failing post-commit hook, for one), so the answer comes from the branch.
+
+    Args:
+        message: the whole message; taken as it is but for trailing white space.
+        branch: full ref name that HEAD is on.
+        head: the commit it points to now; None when unborn.
+
+    Returns:
+        The new commit's id, or the refusal in the words of git or the hook.
+
+    Raises:
+        AiwError: GIT when somebody moved HEAD or the branch in the same moment.
+    """
+    # A file, not standard input: that stays closed for the hooks.
+    message_path = f"{index.path}.message"
+    write_file(message_path, message.encode(), temp_dir=os.path.dirname(index.path), durable=False)
+    done = git.run_for_user(
+        "commit", "--quiet", "--cleanup=whitespace", "--no-edit", "-F", message_path, env=index.env, ok=None
+    )
+    revisions = read_revisions(git, branch, f"{branch}^@")
+    made, parents = (revisions[0], revisions[1:]) if revisions else (None, [])
+    if made == head and done.returncode != 0:
+        return Refusal(message=message_of(done))
+    if made is None or made == head or parents != ([head] if head else []):
+        raise AiwError(
+            Kind.GIT,
+            f"another program moved HEAD or {branch.removeprefix('refs/heads/')} while a commit was made on it",
+            hint="look at `git log` and `git reflog`; then run the same command again",
+        )
+    return made
+
+
+class CommitFacts(Record, frozen=True, kw_only=True):
+    """What a commit says of itself."""
+
+    sha: str
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+
+
+def read_commit(git: Git, sha: str) -> CommitFacts:
+    """The commit's tree, parents and message. Raises AiwError(GIT)."""
+    data = git.run("cat-file", "commit", sha).stdout
+    header, _, message = data.partition(b"\n\n")
+    tree = ""
+    parents = []
+    for line in header.split(b"\n"):
+        if line.startswith(b"tree "):
+            tree = line[5:].decode()
+        elif line.startswith(b"parent "):
+            parents.append(line[7:].decode())
+    return CommitFacts(sha=sha, tree=tree, parents=tuple(parents), message=message.decode("utf-8", "replace"))
+
+
+def make_commit(git: Git, *, tree: str, parents: Sequence[str], message: str) -> str | Refusal:
+    """Makes a commit object with the user's identity and, when `commit.gpgSign` says so, their signature."""
+    sign = git.find_line("config", "--type=bool", "--get", "commit.gpgSign") == "true"
+    args = ["commit-tree", *(["-S"] if sign else []), *(arg for parent in parents for arg in ("-p", parent))]
+    done = git.run_for_user(*args, tree, stdin=message.encode(), ok=None)
+    if done.returncode != 0:
+        return Refusal(message=message_of(done))
+    return done.stdout.decode().strip()
+
+
+def find_commit_of_operation(git: Git, operation: str, *, start: str | None, tip: str) -> str | None:
+    """The commit after `start` up to `tip` that carries the operation's trailer, or None.
+
+    The trailer is looked for anywhere in the message: forges and hooks move trailers.
+    """
+    args = ["log", "--format=%H", "--max-count=1", "--fixed-strings", f"--grep=Aiw-Op: {operation}", tip]
+    return git.find_line(*args, *([f"^{start}"] if start else [])) or None

@@ -1,0 +1,103 @@
+"""Where the repository is and what state it is in."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.git.runner import MINIMUM_VERSION, Git
+
+_UNFINISHED = {
+    "MERGE_HEAD": ("merge", "git merge --continue (or --abort)"),
+    "CHERRY_PICK_HEAD": ("cherry-pick", "git cherry-pick --continue (or --abort)"),
+    "REVERT_HEAD": ("revert", "git revert --continue (or --abort)"),
+    "rebase-merge": ("rebase", "git rebase --continue (or --abort)"),
+    "rebase-apply": ("rebase", "git rebase --continue (or --abort)"),
+    "BISECT_LOG": ("bisect", "git bisect reset"),
+    "sequencer": ("sequence of commits", "git cherry-pick --continue (or --abort)"),
+}
+
+
+class Repository:
+    """One work tree of a repository.
+
+    Attributes:
+        root: the workspace root.
+        top: top of the work tree.
+        prefix: the root relative to the top, POSIX with a final `/`, or empty.
+        git_dir: of this work tree.
+        common_dir: shared by all its work trees.
+        git: runs at the top.
+    """
+
+    def __init__(self, root: str, *, top: str, git_dir: str, common_dir: str) -> None:
+        self.root = root
+        self.top = top
+        self.git_dir = git_dir
+        self.common_dir = common_dir
+        rel = os.path.relpath(os.path.realpath(root), os.path.realpath(top))
+        self.prefix = "" if rel == "." else rel.replace(os.sep, "/") + "/"
+        self.git = Git(top)
+
+    def from_root(self, rel: str) -> str:
+        """A path relative to the top for one relative to the root."""
+        return self.prefix + rel
+
+    def to_root(self, rel: str) -> str:
+        """A path relative to the root for one relative to the top; begins with `../` outside the root."""
+        if not self.prefix:
+            return rel
+        if rel.startswith(self.prefix):
+            return rel[len(self.prefix) :]
+        return os.path.relpath("/" + rel, "/" + self.prefix).replace(os.sep, "/")
+
+    @property
+    def is_linked_worktree(self) -> bool:
+        """Whether this is a linked work tree, not the main one."""
+        return os.path.realpath(self.git_dir) != os.path.realpath(self.common_dir)
+
+    def unfinished_operation(self) -> tuple[str, str] | None:
+        """What git is in the middle of, and the command that ends it; None when nothing."""
+        for name, found in _UNFINISHED.items():
+            if os.path.exists(os.path.join(self.git_dir, name)):
+                return found
+        return None
+
+    def require_writable(self) -> None:
+        """Passes when `.git` can be written; an agent's sandbox often forbids it.
+
+        Raises:
+            AiwError: GIT.
+        """
+        for folder in (self.git_dir, os.path.join(self.common_dir, "objects"), os.path.join(self.common_dir, "refs")):
+            if not os.access(folder, os.W_OK):
+                raise AiwError(
+                    Kind.GIT,
+                    f"{folder} cannot be written from here",
+                    hint="run this command outside the agent's sandbox, or let the sandbox write to .git",
+                )
+
+
+def find_repository(root: str) -> Repository | None:
+    """The repository that the folder lies in, or None. Raises AiwError(IO) when git is missing."""
+    done = Git(root).run(
+        "rev-parse", "--path-format=absolute", "--show-toplevel", "--absolute-git-dir", "--git-common-dir", ok=None
+    )
+    if done.returncode != 0:
+        return None
+    lines = os.fsdecode(done.stdout).split("\n")
+    return Repository(root, top=lines[0], git_dir=lines[1], common_dir=lines[2])
+
+
+def require_version(git: Git) -> None:
+    """Passes when git is new enough.
+
+    Raises:
+        AiwError: GIT, naming both versions.
+    """
+    text = git.line("version")
+    match = re.search(r"(\d+)\.(\d+)", text)
+    if match is None or (int(match.group(1)), int(match.group(2))) < MINIMUM_VERSION:
+        wanted = ".".join(map(str, MINIMUM_VERSION))
+        raise AiwError(Kind.GIT, f"{text} is too old", hint=f"install git {wanted} or newer")
