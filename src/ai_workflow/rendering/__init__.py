@@ -1,0 +1,1 @@
+"""Documents as functions of records: prompts, handoffs, mirrors, audits, commit messages. Pure."""

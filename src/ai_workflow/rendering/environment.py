@@ -1,0 +1,152 @@
+"""The template environment: package templates, a repository's overrides, and their errors as sentences (spec §6.3).
+
+A template in the overrides folder wins over the package's of the same name; it can build on that one with
+`{% extends "default/prompt.md.j2" %}` and replace its blocks. Templates are sandboxed: they loop and insert, they do
+not call into the program.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.rendering.text import make_line, render_block, render_code, render_inline, render_quote
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_PACKAGED = Path(__file__).parent / "templates"
+_MAX_CHARS = 2_000_000
+_NO_FIELD = re.compile(r"'ai_workflow\.rendering\.views\.(\w+) object' has no attribute ('.*')")
+
+
+@functools.lru_cache(maxsize=8)
+def make_environment(overrides: Path | None) -> Environment:
+    """The environment for one overrides folder; made once per folder.
+
+    Filters: `inline` (one line of Markdown), `code` (inline code span), `block` (fenced block), `quote` (block
+    quote): each makes the text inert. Unknown names fail.
+
+    Args:
+        overrides: folder of the repository's own templates, absolute; it need not exist.
+    """
+    from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    packaged = FileSystemLoader(_PACKAGED)
+    folders = [FileSystemLoader(overrides)] if overrides is not None else []
+    environment = ImmutableSandboxedEnvironment(
+        loader=ChoiceLoader([*folders, packaged, PrefixLoader({"default": packaged})]),
+        undefined=StrictUndefined,
+        autoescape=False,  # the documents are Markdown; the filters below make text inert
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        cache_size=0,  # an override that appears or goes while the program runs must count at once
+    )
+    environment.filters |= {
+        "inline": render_inline,
+        "code": render_code,
+        "block": render_block,
+        "quote": render_quote,
+    }
+    return environment
+
+
+def render_template(name: str, values: Mapping[str, object], *, overrides: Path | None = None) -> str:
+    """The document that the template makes of the values.
+
+    Args:
+        name: file name of the template, e.g. `prompt.md.j2`.
+        values: what the template may name.
+        overrides: folder of the repository's own templates.
+
+    Raises:
+        AiwError: TEMPLATE, naming file, line and variable, when a template is missing, wrong or forbidden.
+    """
+    from jinja2 import TemplateError
+
+    environment = make_environment(overrides)
+    try:
+        text = environment.get_template(name).render(values)
+    except (
+        TemplateError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+        MemoryError,
+        OSError,
+        SyntaxError,
+    ) as error:
+        raise _explain(error, name, values, overrides) from error
+    if len(text) > _MAX_CHARS:
+        raise AiwError(
+            Kind.TEMPLATE,
+            f"{_show_file(name, overrides)}: the document has {len(text)} characters, more than {_MAX_CHARS}",
+            hint="a loop of the template repeats too much",
+        )
+    return text
+
+
+def _explain(error: Exception, name: str, values: Mapping[str, object], overrides: Path | None) -> AiwError:
+    from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
+    from jinja2.exceptions import SecurityError
+
+    found = list(_template_frames(error.__traceback__))
+    file, line = found[-1] if found else (name, None)
+    reason = make_line(str(error)) or type(error).__name__
+    hint = "see the template's line; the packaged template shows what it may use"
+    if isinstance(error, TemplateSyntaxError):
+        file, line = error.filename or error.name or name, error.lineno
+        hint = "the template's syntax is Jinja2's"
+    elif isinstance(error, TemplateNotFound):
+        reason = f"template {error.name} does not exist" if error.name else "a template does not exist"
+        hint = "a packaged template is reached as default/<name>"
+    elif isinstance(error, UndefinedError):
+        reason, hint = _explain_undefined(reason, values)
+    elif isinstance(error, SecurityError):
+        hint = "templates only loop and insert; they cannot reach into the program"
+    elif isinstance(error, RecursionError):
+        reason = "the template includes or calls itself without end"
+        hint = "extend the packaged template as default/<name>, not under its own name"
+    elif not found:
+        reason = f"cannot be read: {reason}"
+    place = _show_file(file, overrides) + (f":{line}" if line else "")
+    return AiwError(Kind.TEMPLATE, f"{place}: {reason}", hint=hint)
+
+
+def _explain_undefined(reason: str, values: Mapping[str, object]) -> tuple[str, str]:
+    from ai_workflow.rendering import views
+
+    match = _NO_FIELD.match(reason)
+    record = getattr(views, match.group(1), None) if match else None
+    if match is None or record is None:
+        return reason, f"the template may use: {', '.join(sorted(values))}"
+    return f"{match.group(1)} has no field {match.group(2)}", f"its fields are: {', '.join(record.__struct_fields__)}"
+
+
+def _template_frames(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if file.endswith(".j2"):
+            yield file, traceback.tb_lineno
+        traceback = traceback.tb_next
+
+
+def _show_file(file: str, overrides: Path | None) -> str:
+    path = Path(file)
+    for folder in (overrides, _PACKAGED):
+        if folder is not None and path.is_relative_to(folder):
+            shown = path.relative_to(folder).as_posix()
+            return f"{folder.name}/{shown}" if folder is overrides else shown
+    if overrides is not None and (overrides / file).is_file():
+        return f"{overrides.name}/{file}"
+    return make_line(file)
