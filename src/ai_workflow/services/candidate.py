@@ -1,0 +1,201 @@
+"""Builds the candidate of a finish: the tree that is checked and then committed (spec §6.4 steps 1–3, 5)."""
+
+from __future__ import annotations
+
+import os
+
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.git.commits import PrivateIndex
+from ai_workflow.git.refs import get_tree
+from ai_workflow.git.runner import git_error
+from ai_workflow.git.status import TreeStatus, read_status, show_path
+from ai_workflow.models.base import Record
+from ai_workflow.models.lane import DirtyPath
+from ai_workflow.models.milestone import Milestone
+from ai_workflow.models.snapshot import Snapshot
+from ai_workflow.models.task import Task
+from ai_workflow.policy.commit_scope import ScopeVerdict, judge_scope
+from ai_workflow.policy.gates import FinishOptions
+from ai_workflow.services.changeset import Dirt, collect_dirt, split_dirt
+from ai_workflow.services.milestones import require_calm
+from ai_workflow.services.workspace import Workspace
+
+_SHOWN = 20
+
+
+class Candidate(Record, frozen=True, kw_only=True):
+    """What a finish would commit. Paths are relative to the top of the work tree."""
+
+    head: str
+    paths: tuple[str, ...]
+    """Every path of the commit but aiw's documents; empty when nothing changed."""
+    tree: str
+    verdict: ScopeVerdict
+    """Its paths are relative to the root."""
+    foreign: tuple[str, ...]
+    """The user's dirt that lies in the work tree while the checks run."""
+    left_out: tuple[str, ...]
+    """Untracked by-products and nested repositories, named and not committed."""
+    fingerprints: dict[str, DirtyPath]
+    """Of everything dirty, the task's and the user's."""
+    index_name: str
+    """The private index that holds exactly `tree`; whoever built the candidate closes it."""
+
+
+def require_place(ws: Workspace, milestone: Milestone) -> TreeStatus:
+    """The work tree's status when it is the right place for this milestone's commits.
+
+    Raises:
+        AiwError: GIT for a detached HEAD, another branch, a merge or the like in progress, an unwritable `.git`.
+    """
+    status = require_calm(ws)
+    if status.branch is None:
+        raise AiwError(
+            Kind.GIT,
+            f"HEAD is detached at {(status.head or 'nothing')[:10]}; {milestone.id} works on {milestone.branch}",
+            hint=f"switch to it: git switch {milestone.branch}",
+        )
+    if status.branch != milestone.branch:
+        raise AiwError(
+            Kind.GIT,
+            f"the work tree is on {status.branch}; {milestone.id} works on {milestone.branch}",
+            hint=f"switch to it: git switch {milestone.branch}",
+        )
+    return status
+
+
+def stash_outside(ws: Workspace, snapshot: Snapshot, task: Task, options: FinishOptions) -> tuple[str, ...]:
+    """Puts the changes outside the task's scope into a stash of the user's; returns their paths (from the root).
+
+    Raises:
+        AiwError: GIT when git cannot stash them.
+    """
+    status = require_place(ws, snapshot.get_milestone(task.milestone_id))
+    dirt = collect_dirt(ws, status)
+    verdict, _foreign, _left_out = _judge(ws, snapshot, task, options, dirt)
+    if not verdict.outside:
+        return ()
+    git = ws.repository.git
+    data = b"".join(os.fsencode(ws.repository.from_root(path)) + b"\0" for path in verdict.outside)
+    args = ("stash", "push", "--quiet", "--include-untracked", "-m", f"aiw: out of scope of {task.id}")
+    done = git.run(*args, "--pathspec-from-file=-", "--pathspec-file-nul", stdin=data, ok=None)
+    if done.returncode != 0:
+        raise git_error(done, args)
+    return verdict.outside
+
+
+def build_candidate(
+    ws: Workspace, snapshot: Snapshot, task: Task, options: FinishOptions, *, index_name: str
+) -> Candidate:
+    """Collects the change set, passes it through the scope gate and builds its tree.
+
+    Raises:
+        AiwError: SCOPE with the paths and the ways on; GIT for the wrong place.
+    """
+    status = require_place(ws, snapshot.get_milestone(task.milestone_id))
+    if status.head is None:
+        raise AiwError(Kind.GIT, f"{status.branch} has no commit yet", hint="run `aiw agent run --lane core`")
+    baseline = snapshot.baselines.get(task.lane_id or "core")
+    dirt = collect_dirt(ws, status, known=baseline.paths if baseline else None)
+    verdict, foreign, left_out = _judge(ws, snapshot, task, options, dirt)
+    if verdict.outside:
+        raise outside_error(ws, task, verdict.outside)
+    paths = tuple(ws.repository.from_root(path) for path in verdict.committed)
+    paths = tuple(os.path.normpath(path) for path in paths)
+    return Candidate(
+        head=status.head,
+        paths=paths,
+        tree=_build_tree(ws, status.head, paths, name=index_name)
+        if paths
+        else get_tree(ws.repository.git, status.head),
+        verdict=verdict,
+        foreign=foreign,
+        left_out=(*left_out, *dirt.nested),
+        fingerprints=dirt.paths,
+        index_name=index_name,
+    )
+
+
+def _judge(
+    ws: Workspace, snapshot: Snapshot, task: Task, options: FinishOptions, dirt: Dirt
+) -> tuple[ScopeVerdict, tuple[str, ...], tuple[str, ...]]:
+    repository = ws.repository
+    baseline = snapshot.baselines.get(task.lane_id or "core")
+    adopted = (*_normal(options.adopt), *(d.path for d in task.decisions if d.kind == "adopt" and d.path))
+    changes, left_out = split_dirt(ws, dirt, baseline, adopted=adopted, scopes=task.conflict_scopes)
+    if changes.touched:
+        shown = [repository.to_root(path) for path in changes.touched]
+        raise AiwError(
+            Kind.SCOPE,
+            f"changed again since {task.id} began, and uncommitted before that, so they may hold your own work:\n"
+            + _list(shown),
+            hint="hand a file over to the task with `--adopt PATH --reason …`, or put your own change aside first",
+        )
+    owned = [repository.to_root(path) for path in changes.owned]
+    verdict = judge_scope(
+        owned,
+        task,
+        companions=ws.config.scope.companions,
+        policy=ws.config.scope.policy,
+        allowed=_normal(options.allow),
+    )
+    return verdict, changes.foreign, left_out
+
+
+def _normal(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(os.path.normpath(path).replace(os.sep, "/") for path in paths)
+
+
+def outside_error(ws: Workspace, task: Task, outside: tuple[str, ...]) -> AiwError:
+    """The refusal of the scope gate, with every way on."""
+    finish = ws.command(f"agent finish --lane {task.lane_id or 'core'} --task {task.id} --commit")
+    return AiwError(
+        Kind.SCOPE,
+        f"outside the scope of {task.id} ({', '.join(task.conflict_scopes) or 'everything in this folder'}):\n"
+        + _list(list(outside)),
+        hint="undo these changes, ignore what tools generate (.gitignore), or\n"
+        f"  let one in:      {finish} --allow PATH --reason …\n"
+        f"  put them aside:  {finish} --stash-out-of-scope",
+    )
+
+
+def _list(paths: list[str]) -> str:
+    lines = [f"  {show_path(path)}" for path in paths[:_SHOWN]]
+    if len(paths) > _SHOWN:
+        lines.append(f"  … and {len(paths) - _SHOWN} more")
+    return "\n".join(lines)
+
+
+def _build_tree(ws: Workspace, head: str, paths: tuple[str, ...], *, name: str) -> str:
+    index = PrivateIndex(ws.repository, base=head, name=name)
+    index.take_from_work_tree(paths)
+    return index.write_tree()
+
+
+def is_nothing(ws: Workspace, candidate: Candidate) -> bool:
+    """Whether the candidate is what HEAD holds already."""
+    return not candidate.paths or candidate.tree == get_tree(ws.repository.git, candidate.head)
+
+
+def find_changes_since(ws: Workspace, candidate: Candidate) -> tuple[dict[str, DirtyPath], tuple[str, ...]]:
+    """What the checks changed.
+
+    Returns:
+        All fingerprints as they are now, and the paths (from the top) that differ from the candidate's.
+    """
+    dirt = collect_dirt(ws, read_status(ws.repository.git), known=candidate.fingerprints)
+    before = candidate.fingerprints
+    paths = {*before, *dirt.paths}
+    moved = tuple(
+        sorted(
+            path
+            for path in paths
+            if (before.get(path) is None) != (dirt.paths.get(path) is None)
+            or (before.get(path) is not None and _differs(before[path], dirt.paths[path]))
+        )
+    )
+    return dirt.paths, moved
+
+
+def _differs(one: DirtyPath, other: DirtyPath) -> bool:
+    return one.mode != other.mode or one.blob != other.blob

@@ -1,0 +1,130 @@
+"""Finds what differs from HEAD and whose it is (spec §6.4 step 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ai_workflow.config.ownership import is_handoff, is_runtime
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.git.status import Entry, TreeStatus, describe_path, is_same_content, path_to_key, show_path
+from ai_workflow.models.lane import Baseline, DirtyPath
+from ai_workflow.policy.commit_scope import ChangeSet, make_matcher, split_by_baseline
+from ai_workflow.services.workspace import Workspace
+
+LEFT_OUT = (
+    "__pycache__/",
+    "*.py[cod]",
+    ".pytest_cache/",
+    ".mypy_cache/",
+    ".ruff_cache/",
+    ".tox/",
+    ".venv/",
+    "node_modules/",
+    ".coverage",
+    ".DS_Store",
+    "Thumbs.db",
+    ".env",
+    ".env.*",
+    "!.env.example",
+    "!.env.sample",
+    "!.env.template",
+)
+"""Untracked files that no task owns unless one of its scopes names them: by-products of tools, and settings of a
+machine that tend to hold secrets. They are named, never committed."""
+
+
+class Dirt:
+    """Everything that differs from HEAD, aiw's own files left out.
+
+    Attributes:
+        paths: path relative to the top → fingerprint.
+        entries: path → git's entry.
+        nested: untracked folders that are repositories of their own; never committed.
+    """
+
+    def __init__(self, paths: dict[str, DirtyPath], *, entries: Mapping[str, Entry], nested: tuple[str, ...]) -> None:
+        self.paths = paths
+        self.entries = entries
+        self.nested = nested
+
+
+def collect_dirt(ws: Workspace, status: TreeStatus, *, known: Mapping[str, DirtyPath] | None = None) -> Dirt:
+    """Fingerprints every dirty path.
+
+    Args:
+        known: earlier fingerprints (by path); files whose size and time agree are not read again.
+
+    Raises:
+        AiwError: GIT for unmerged paths; IO.
+    """
+    repository = ws.repository
+    paths: dict[str, DirtyPath] = {}
+    entries: dict[str, Entry] = {}
+    for path, entry in status.entries.items():
+        if entry.is_unmerged:
+            raise AiwError(
+                Kind.GIT,
+                f"{show_path(path)} has an unresolved conflict",
+                hint="resolve it and `git add` it, or `git checkout` one side",
+            )
+        if is_own_file(ws, path):
+            continue
+        entries[path] = entry
+        paths[path] = describe_path(repository.top, entry, known=(known or {}).get(path))
+    return Dirt(paths, entries=entries, nested=status.nested)
+
+
+def is_own_file(ws: Workspace, path: str) -> bool:
+    """Whether a path (relative to the top) is a runtime file or a handoff of this workspace."""
+    rel = ws.repository.to_root(path)
+    return not rel.startswith("../") and (is_runtime(ws.config, rel) or is_handoff(ws.config, rel))
+
+
+def split_dirt(
+    ws: Workspace, dirt: Dirt, baseline: Baseline | None, *, adopted: tuple[str, ...], scopes: tuple[str, ...]
+) -> tuple[ChangeSet, tuple[str, ...]]:
+    """Tells the task's changes from the user's.
+
+    Returns:
+        The change set (paths relative to the top), and the untracked by-products left out of it.
+    """
+    known = baseline_paths(baseline)
+    adopted_paths = tuple(ws.repository.from_root(path) for path in adopted)
+    changes = split_by_baseline(dirt.paths, known, adopted=adopted_paths, is_same=is_same_content)
+    is_by_product = make_matcher_of_by_products(scopes)
+    left_out = tuple(
+        path
+        for path in changes.owned
+        if _holds_nothing_to_commit(dirt.entries[path])
+        or (
+            dirt.entries[path].is_untracked and path not in adopted_paths and is_by_product(ws.repository.to_root(path))
+        )
+    )
+    owned = tuple(path for path in changes.owned if path not in set(left_out))
+    return ChangeSet(owned=owned, foreign=changes.foreign, touched=changes.touched), left_out
+
+
+def _holds_nothing_to_commit(entry: Entry) -> bool:
+    """Whether it is a submodule that is only dirty inside: there is no new commit of it to record."""
+    return entry.submodule.startswith("S.") and not entry.is_staged
+
+
+def make_matcher_of_by_products(scopes: tuple[str, ...]) -> Callable[[str], bool]:
+    """A test for untracked files that no task owns, unless a scope names them."""
+    import pathspec
+
+    by_product = pathspec.GitIgnoreSpec.from_lines(LEFT_OUT)
+    named = make_matcher(scopes)
+    return lambda rel: not rel.startswith("../") and by_product.match_file(rel) and not named(rel)
+
+
+def baseline_paths(baseline: Baseline | None) -> dict[str, DirtyPath]:
+    """The baseline by path (as the file system has it) instead of by stored key."""
+    from ai_workflow.git.status import key_to_path
+
+    return {key_to_path(key): dirty for key, dirty in baseline.paths.items()} if baseline else {}
+
+
+def make_baseline(lane_id: str, dirt: Mapping[str, DirtyPath], *, now: str) -> Baseline:
+    """The record of this dirt as the user's own."""
+    return Baseline(id=lane_id, paths={path_to_key(path): dirty for path, dirty in dirt.items()}, recorded_at=now)

@@ -1,0 +1,130 @@
+"""Claims a task and writes its prompt (spec §6.2, §6.3)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ai_workflow.config.ownership import prompt_path
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.git.status import read_status, show_path
+from ai_workflow.models.base import Record
+from ai_workflow.models.run import Run
+from ai_workflow.models.snapshot import Snapshot
+from ai_workflow.models.task import Task
+from ai_workflow.policy.claiming import (
+    claim_task,
+    claimable_tasks,
+    explain_waiting,
+    find_active_task,
+    start_claimed_task,
+)
+from ai_workflow.policy.finishing import last_failure
+from ai_workflow.services.changeset import collect_dirt, split_dirt
+from ai_workflow.services.workspace import Workspace
+
+
+class Claim(Record, frozen=True, kw_only=True):
+    """The task handed out."""
+
+    task: Task
+    claimed: bool
+    """Whether this call claimed it; False when it was active already."""
+    prompt_rel: str
+    """Path of its prompt, relative to the root of the state."""
+    early_paths: tuple[str, ...] = ()
+    """Paths changed before the claim that count as the task's."""
+
+
+def prompt_rel(ws: Workspace, lane_id: str) -> str:
+    """Where the lane's next prompt lies."""
+    return prompt_path(ws.config, lane_id)
+
+
+def claim(ws: Workspace, lane_id: str, *, task_id: str | None = None, is_started: bool = True) -> Claim:
+    """Claims the next task of the lane's milestone, or the one named; an active task is handed out again.
+
+    Args:
+        is_started: whether its prompt is handed out too.
+
+    Raises:
+        AiwError: STATE when nothing can be claimed, task by task; TEMPLATE when the prompt cannot be made (nothing
+            is claimed then).
+    """
+    early = _early_paths(ws, lane_id)
+    with ws.store.transaction("claim a task") as change:
+        snapshot = change.before
+        lane = snapshot.get_lane(lane_id)
+        active = find_active_task(snapshot)
+        if active is not None and task_id in (None, active.id):
+            if is_started:
+                change.apply(start_claimed_task(snapshot, active, now=change.now, actor=ws.actor))
+            task, claimed = change.after.get_task(active.id), False
+        else:
+            chosen = snapshot.get_task(task_id) if task_id else _choose(ws, snapshot, lane.milestone_id)
+            change.apply(
+                claim_task(
+                    snapshot,
+                    lane,
+                    chosen,
+                    now=change.now,
+                    actor=ws.actor,
+                    prompt_path=prompt_rel(ws, lane_id),
+                    is_started=is_started,
+                )
+            )
+            task, claimed = change.after.get_task(chosen.id), True
+        text = render(ws, change.after, task, early_paths=early)
+    rel = prompt_rel(ws, lane_id)
+    ws.documents.write_document(rel, text)
+    return Claim(task=task, claimed=claimed, prompt_rel=rel, early_paths=early)
+
+
+def _choose(ws: Workspace, snapshot: Snapshot, milestone_id: str | None) -> Task:
+    milestone = snapshot.find_milestone(milestone_id)
+    if milestone is None:
+        raise AiwError(
+            Kind.STATE, "no milestone is under way", hint=f"start the next one: {ws.command('agent run --lane core')}"
+        )
+    tasks = claimable_tasks(snapshot, milestone)
+    if not tasks:
+        reasons = "\n".join(f"  {line}" for line in explain_waiting(snapshot, [milestone]))
+        raise AiwError(
+            Kind.STATE,
+            f"no task of {milestone.id} can be claimed" + (f":\n{reasons}" if reasons else ""),
+            hint=f"see where things stand: {ws.command('status')}",
+        )
+    return tasks[0]
+
+
+def render(
+    ws: Workspace, snapshot: Snapshot, task: Task, *, early_paths: tuple[str, ...] = (), claimed: bool = True
+) -> str:
+    """The task's prompt. Raises AiwError(TEMPLATE)."""
+    from ai_workflow.rendering.prompts import render_task_prompt
+
+    folder = ws.config.prompts.templates_dir
+    failure: Run | None = last_failure(snapshot, task)
+    return render_task_prompt(
+        snapshot,
+        task,
+        claimed=claimed,
+        command_prefix=ws.config.agent.command_prefix.strip(),
+        checks=[check.run for check in ws.config.agent.checks],
+        scope_policy=ws.config.scope.policy,
+        companions=ws.config.scope.companions,
+        last_failure=failure,
+        early_paths=early_paths,
+        templates=Path(os.path.join(ws.root, *folder.split("/"))) if folder else None,
+    )
+
+
+def _early_paths(ws: Workspace, lane_id: str) -> tuple[str, ...]:
+    """What changed since the lane's last operation: it belongs to the task that is claimed now (spec §6.4)."""
+    snapshot = ws.store.snapshot()
+    if lane_id not in snapshot.lanes or snapshot.lanes[lane_id].milestone_id is None:
+        return ()
+    baseline = snapshot.baselines.get(lane_id)
+    dirt = collect_dirt(ws, read_status(ws.repository.git), known=baseline.paths if baseline else None)
+    changes, _left_out = split_dirt(ws, dirt, baseline, adopted=(), scopes=())
+    return tuple(show_path(ws.repository.to_root(path)) for path in changes.owned)

@@ -1,0 +1,151 @@
+"""Makes one commit as a saga: intent on disk, git, verification, the user's index brought along (spec §7.2)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.git.commits import (
+    PrivateIndex,
+    Refusal,
+    changed_paths,
+    commit_index,
+    find_commit_of_operation,
+    read_commit,
+    read_tree_entries,
+    set_index_entries,
+)
+from ai_workflow.git.refs import find_commit, move_ref
+from ai_workflow.git.status import key_to_path
+from ai_workflow.models.operation import Intent
+from ai_workflow.services.workspace import Workspace
+
+_INDEX_TRIES = 20
+_ORPHAN_WAIT_S = 30.0
+
+
+def make_intended_commit(ws: Workspace, intent: Intent, index: PrivateIndex, message: str) -> str | Refusal:
+    """Commits the private index for an intent that is on disk already; see `git.commits.commit_index`."""
+    return commit_index(ws.repository.git, index, message, branch=intent.branch, head=intent.head)
+
+
+def beyond_checked(ws: Workspace, intent: Intent, made: str) -> tuple[str, ...]:
+    """Paths in which the commit differs from the checked tree: aiw's own documents, and what hooks did."""
+    return changed_paths(ws.repository.git, intent.tree, made)
+
+
+def without(paths: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths that are not among `own`. Pure."""
+    return tuple(path for path in paths if path not in own)
+
+
+def work_tree_holds(ws: Workspace, made: str, paths: tuple[str, ...]) -> bool:
+    """Whether these paths lie in the work tree as the commit has them."""
+    index = PrivateIndex(ws.repository, base=made, name="index-compare")
+    try:
+        index.take_from_work_tree(paths)
+        return index.write_tree() == read_commit(ws.repository.git, made).tree
+    finally:
+        index.close()
+
+
+def take_back(ws: Workspace, intent: Intent, made: str) -> None:
+    """Moves the branch off an unpushed commit again; the work stays in the work tree.
+
+    Raises:
+        AiwError: GIT when the branch has moved on since.
+    """
+    git = ws.repository.git
+    if intent.head is None:
+        done = git.run("update-ref", "-d", intent.branch, made, ok=None).returncode == 0
+    else:
+        done = move_ref(git, intent.branch, new=intent.head, old=made, reason=f"aiw: take back {intent.id}")
+    if not done:
+        raise AiwError(Kind.GIT, f"{intent.branch} moved on from {made[:10]}; it was left as it is")
+
+
+def sync_user_index(ws: Workspace, intent: Intent, made: str, *, beyond: tuple[str, ...]) -> None:
+    """Makes the user's index follow the commit for exactly its paths; everything else staged stays staged.
+
+    Args:
+        beyond: from `beyond_checked`; these paths go along.
+
+    Waits a moment for another git that holds the index. Repeating it is harmless.
+
+    Raises:
+        AiwError: GIT when the index stays locked.
+    """
+    git = ws.repository.git
+    paths = [key_to_path(path) for path in intent.paths]
+    paths += [path for path in beyond if path not in paths]
+    entries = read_tree_entries(git, made, paths)
+    for tries in range(_INDEX_TRIES):
+        try:
+            set_index_entries(git, entries)
+        except AiwError:
+            if tries == _INDEX_TRIES - 1 or not os.path.exists(os.path.join(ws.repository.git_dir, "index.lock")):
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def find_made_commit(ws: Workspace, intent: Intent, *, documents: tuple[str, ...]) -> str | None:
+    """The commit that a killed command made for its intent, or None.
+
+    It is known by its trailer; where a hook stripped that, by its parent and tree.
+    """
+    git = ws.repository.git
+    wait_for_orphan(intent)
+    tip = find_commit(git, intent.branch)
+    if tip is None or tip == intent.head:
+        return None
+    found = find_commit_of_operation(git, intent.id, start=intent.head, tip=tip)
+    if found is not None:
+        return found
+    facts = read_commit(git, tip)
+    parents = (intent.head,) if intent.head else ()
+    same_tree = set(beyond_checked(ws, intent, tip)) <= set(documents)
+    return tip if facts.parents == parents and same_tree else None
+
+
+def wait_for_orphan(intent: Intent) -> None:
+    """Waits until no git of a killed command is still at work on the intent's private index.
+
+    Linux only (it reads `/proc`); elsewhere an orphan is noticed by the lock that git holds on that index.
+
+    Raises:
+        AiwError: LOCKED when it does not end within half a minute.
+    """
+    if intent.index_file is None:
+        return
+    end_s = time.monotonic() + _ORPHAN_WAIT_S
+    while (pid := _find_orphan(intent.index_file)) is not None:
+        if time.monotonic() > end_s:
+            raise AiwError(
+                Kind.LOCKED,
+                f"git (pid {pid}) of an interrupted command is still committing",
+                hint=f"wait for it, or end it with `kill {pid}`; then run the same command again",
+            )
+        time.sleep(0.05)
+
+
+def _find_orphan(index_file: str) -> int | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    needle = f"GIT_INDEX_FILE={index_file}".encode()
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{name}/comm", "rb") as stream:
+                if not stream.read().startswith(b"git"):
+                    continue
+            with open(f"/proc/{name}/environ", "rb") as stream:
+                if needle in stream.read().split(b"\0"):
+                    return int(name)
+        except OSError:
+            continue
+    return None

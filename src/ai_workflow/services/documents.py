@@ -1,0 +1,131 @@
+"""Keeps the files that are functions of the state in step with it: mirrors, audits, handoffs (spec §2)."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ai_workflow import fsio
+from ai_workflow.config.ownership import handoff_paths
+from ai_workflow.config.schema import Config
+from ai_workflow.models.milestone import Milestone
+from ai_workflow.models.snapshot import Snapshot
+from ai_workflow.models.task import Task
+from ai_workflow.store.layout import Layout
+
+_MIRROR = re.compile(r"(TASK-\d+|M\d+(-\d+)?)-.*\.md")
+
+
+class Documents:
+    """Writes documents of one workspace; each only when its bytes differ."""
+
+    def __init__(self, *, root: str, layout: Layout, config: Config) -> None:
+        self._root = root
+        self._layout = layout
+        self._config = config
+
+    def follow(self, before: Snapshot | None, after: Snapshot) -> None:
+        """Brings the mirrors of what changed up to date; of everything when `before` is None.
+
+        Called by the store within each transaction, after the state is on disk. Raises AiwError(IO).
+        """
+        for task in after.tasks.values():
+            if before is None or before.find_task(task.id) is not task:
+                self._follow_task(before, after, task)
+        for milestone in after.milestones.values():
+            old = before.find_milestone(milestone.id) if before else None
+            tasks_moved = before is not None and any(
+                before.find_task(task_id) is not after.find_task(task_id) for task_id in milestone.task_ids
+            )
+            if old is not milestone or tasks_moved:
+                self._follow_milestone(old, after, milestone)
+        if before is None:
+            self._sweep(after)
+        else:
+            self._remove_dropped(before, after)
+
+    def _follow_task(self, before: Snapshot | None, after: Snapshot, task: Task) -> None:
+        from ai_workflow.rendering.mirrors import render_task_mirror, task_mirror_name
+
+        name = task_mirror_name(task)
+        self._write_runtime(f"tasks/{name}", render_task_mirror(after, task))
+        old = before.find_task(task.id) if before else None
+        if old is not None and task_mirror_name(old) != name:
+            fsio.remove_file(self._runtime(f"tasks/{task_mirror_name(old)}"))
+        if task.audit_path:
+            self._follow_audit(after, task)
+
+    def _follow_audit(self, after: Snapshot, task: Task) -> None:
+        from ai_workflow.rendering.audits import render_audit
+
+        runs = [after.runs[run_id] for run_id in task.run_ids if run_id in after.runs]
+        ended = [run for run in runs if run.status in ("completed", "failed")]
+        if not ended or task.audit_path is None:
+            return
+        run = ended[-1]
+        verdict = "fail" if run.status != "completed" else "unproven" if task.unproven else "pass"
+        reasons = (run.summary,) if run.status == "failed" and run.summary else ()
+        text = render_audit(task, run, verdict=verdict, reasons=reasons, decisions=task.decisions)
+        fsio.write_if_changed(self._layout.in_root(task.audit_path), text.encode(), temp_dir=self._layout.temp)
+
+    def _follow_milestone(self, old: Milestone | None, after: Snapshot, milestone: Milestone) -> None:
+        from ai_workflow.rendering.mirrors import milestone_mirror_name, render_milestone_mirror
+
+        name = milestone_mirror_name(milestone)
+        self._write_runtime(f"milestones/{name}", render_milestone_mirror(after, milestone))
+        if old is not None and milestone_mirror_name(old) != name:
+            fsio.remove_file(self._runtime(f"milestones/{milestone_mirror_name(old)}"))
+
+    def _remove_dropped(self, before: Snapshot, after: Snapshot) -> None:
+        from ai_workflow.rendering.mirrors import milestone_mirror_name, task_mirror_name
+
+        for task in before.tasks.values():
+            if task.id not in after.tasks:
+                fsio.remove_file(self._runtime(f"tasks/{task_mirror_name(task)}"))
+        for milestone in before.milestones.values():
+            if milestone.id not in after.milestones:
+                fsio.remove_file(self._runtime(f"milestones/{milestone_mirror_name(milestone)}"))
+
+    def _sweep(self, after: Snapshot) -> None:
+        from ai_workflow.rendering.mirrors import milestone_mirror_name, task_mirror_name
+
+        expected = {
+            "tasks": {task_mirror_name(task) for task in after.tasks.values()},
+            "milestones": {milestone_mirror_name(milestone) for milestone in after.milestones.values()},
+        }
+        for folder, names in expected.items():
+            try:
+                present = os.listdir(self._runtime(folder))
+            except OSError:
+                continue
+            for name in present:
+                if name not in names and _MIRROR.fullmatch(name):
+                    fsio.remove_file(self._runtime(f"{folder}/{name}"))
+
+    def write_handoffs(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Writes the three handoffs as the snapshot wants them.
+
+        Only operations that also commit them call this, besides `init` (spec §2).
+
+        Returns:
+            Their paths relative to the root, changed or not.
+        """
+        from ai_workflow.rendering.handoff import render_handoffs
+
+        prefix = self._config.agent.command_prefix.strip()
+        texts = render_handoffs(snapshot, command_prefix=prefix)
+        paths = handoff_paths(self._config)
+        for rel in paths:
+            text = texts[rel.rsplit("/", 1)[-1]]
+            fsio.write_if_changed(os.path.join(self._root, *rel.split("/")), text.encode(), temp_dir=self._layout.temp)
+        return tuple(paths)
+
+    def write_document(self, rel: str, text: str) -> None:
+        """Writes a generated document, path relative to the state's root. Raises AiwError(IO)."""
+        fsio.write_if_changed(self._layout.in_root(rel), text.encode(), temp_dir=self._layout.temp)
+
+    def _runtime(self, rel: str) -> str:
+        return os.path.join(self._layout.workspace, *rel.split("/"))
+
+    def _write_runtime(self, rel: str, text: str) -> None:
+        fsio.write_if_changed(self._runtime(rel), text.encode(), temp_dir=self._layout.temp)

@@ -1,0 +1,267 @@
+"""Validates, optimises and imports plans (spec §4.2–4.4)."""
+
+from __future__ import annotations
+
+import os
+
+from ai_workflow import fsio
+from ai_workflow.config.ownership import plan_path
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.git.refs import list_branches
+from ai_workflow.models.base import Record
+from ai_workflow.models.milestone import Milestone
+from ai_workflow.models.plan import Finding, Plan
+from ai_workflow.models.run import Run
+from ai_workflow.models.snapshot import Changes, Snapshot
+from ai_workflow.models.task import Task
+from ai_workflow.plan.optimize import Mode, Optimized, optimize_plan
+from ai_workflow.plan.parse import decode_plan, parse_plan
+from ai_workflow.plan.quality import ScopeState, Verdict, judge_plan
+from ai_workflow.plan.reconcile import Reconciled, reconcile_plan
+from ai_workflow.policy.claiming import refresh_readiness
+from ai_workflow.policy.events import make_event
+from ai_workflow.services.workspace import Workspace
+from ai_workflow.store.codec import encode, kind_of
+
+
+class Loaded(Record, frozen=True, kw_only=True):
+    """A plan file, read and parsed."""
+
+    rel: str
+    text: str
+    digest: str
+    plan: Plan
+
+
+class Imported(Record, frozen=True, kw_only=True):
+    """What an import did, or would do."""
+
+    reconciled: Reconciled
+    findings: tuple[Finding, ...]
+    """Warnings of the plan; an import with errors is refused."""
+    verify: tuple[str, ...]
+    """Commands of the plan that will be run at finish."""
+    changed: bool
+
+    @property
+    def summary(self) -> str:
+        """E.g. `2 milestones and 7 tasks added, 1 task moved`."""
+        counts: dict[str, list[int]] = {}
+        for entry in self.reconciled.entries:
+            if entry.kind != "unchanged":
+                counts.setdefault(entry.kind, [0, 0])[0 if entry.id.startswith("M") else 1] += 1
+        return ", ".join(f"{_count(*number)} {kind}" for kind, number in counts.items()) or "nothing changed"
+
+
+def _count(milestones: int, tasks: int) -> str:
+    words = ((milestones, "milestone"), (tasks, "task"))
+    return " and ".join(f"{number} {word}{'' if number == 1 else 's'}" for number, word in words if number)
+
+
+def load_plan(ws: Workspace, path: str | None) -> Loaded:
+    """Reads a plan.
+
+    Args:
+        path: relative to the working directory, or to the root; None takes the usual place.
+
+    Raises:
+        AiwError: PLAN when it does not exist or is not text.
+    """
+    full, rel = _locate(ws, path)
+    try:
+        data = fsio.find_bytes(full)
+    except AiwError as error:
+        raise AiwError(Kind.PLAN, error.message, hint=error.hint) from error
+    if data is None:
+        raise AiwError(
+            Kind.PLAN, f"there is no plan at {rel}", hint=f"write one there; how: {ws.config.agent.operator_prompt}"
+        )
+    text = decode_plan(data, path=rel)
+    return Loaded(rel=rel, text=text, digest=fsio.sha256_of(data), plan=parse_plan(text, path=rel))
+
+
+def _locate(ws: Workspace, path: str | None) -> tuple[str, str]:
+    if path is None:
+        rel = plan_path(ws.config)
+        return os.path.join(ws.root, *rel.split("/")), rel
+    here = os.path.abspath(path)
+    in_root = os.path.join(ws.root, path)
+    full = here if os.path.exists(here) or not os.path.exists(in_root) else in_root
+    return full, os.path.relpath(full, ws.root).replace(os.sep, "/")
+
+
+def judge(ws: Workspace, loaded: Loaded, *, known: Snapshot | None = None) -> Verdict:
+    """All findings and the score of a plan."""
+    return judge_plan(loaded.plan, scope_exists=lambda entry: look_at_scope(ws, entry), known=known)
+
+
+def look_at_scope(ws: Workspace, entry: str) -> ScopeState:
+    """What a scope entry (relative to the root) finds in the work tree; see `plan.quality.ScopeState`."""
+    top = os.path.realpath(ws.repository.top)
+    plain = entry.rstrip("/")
+    magic = next((index for index, char in enumerate(plain) if char in "*?["), None)
+    folder = plain if magic is None else plain[:magic].rpartition("/")[0]
+    full = os.path.normpath(os.path.join(os.path.realpath(ws.root), folder))
+    if os.path.isabs(entry) or not f"{full}/".startswith(f"{top}/"):
+        return "outside"
+    if _is_in_submodule(full, top):
+        return "submodule"
+    if not f"{full}/".startswith(f"{os.path.realpath(ws.root)}/"):
+        return "parent"
+    if os.path.lexists(full):
+        return "matches"
+    return "new" if magic is None and os.path.isdir(os.path.dirname(full)) else "nothing"
+
+
+def _is_in_submodule(full: str, top: str) -> bool:
+    folder = full
+    while len(folder) > len(top):
+        if os.path.isfile(os.path.join(folder, ".git")):
+            return True
+        folder = os.path.dirname(folder)
+    return False
+
+
+def import_plan(
+    ws: Workspace,
+    path: str | None,
+    *,
+    is_dry_run: bool = False,
+    chain: bool = True,
+    accept_done: bool = False,
+    loaded: Loaded | None = None,
+) -> Imported:
+    """Takes a plan over, all of it or nothing; the same plan again changes nothing.
+
+    Raises:
+        AiwError: PLAN with every error and its place; nothing is written then.
+    """
+    source = loaded or load_plan(ws, path)
+    snapshot = ws.store.snapshot()
+    snapshot.require_project()
+    verdict = judge(ws, source, known=snapshot)
+    if not verdict.valid:
+        raise invalid(ws, source, [finding for finding in verdict.findings if finding.level == "error"])
+    if is_dry_run:
+        reconciled = _reconcile(ws, source, snapshot, now=ws.clock.now_utc(), chain=chain, accept_done=accept_done)
+        return _imported(source, reconciled, verdict, changed=False)
+    with ws.store.transaction(f"import {source.rel}") as change:
+        change.before.require_undamaged()
+        reconciled = _reconcile(ws, source, change.before, now=change.now, chain=chain, accept_done=accept_done)
+        if reconciled.changes != Changes():
+            change.apply(reconciled.changes)
+            change.apply(_archive(ws, change.before, reconciled))
+            change.apply(refresh_readiness(change.after, now=change.now))
+            count = len(reconciled.entries)
+            event = make_event("plan_imported", f"{source.rel}: {count} entries", now=change.now, actor=ws.actor)
+            change.apply(Changes(events=(event,)))
+    return _imported(source, reconciled, verdict, changed=reconciled.changes != Changes())
+
+
+def _reconcile(
+    ws: Workspace, source: Loaded, snapshot: Snapshot, *, now: str, chain: bool, accept_done: bool
+) -> Reconciled:
+    reconciled = reconcile_plan(
+        source.plan,
+        snapshot,
+        now=now,
+        chain=chain,
+        accept_done=accept_done,
+        branch_prefix=ws.config.git.branch_prefix,
+        base_branch=ws.config.git.base_branch,
+        digest=source.digest,
+        plan_path=source.rel,
+        taken_branches=_taken_branches(ws),
+    )
+    if reconciled.refusals:
+        raise invalid(ws, source, list(reconciled.refusals))
+    return reconciled
+
+
+def _archive(ws: Workspace, before: Snapshot, reconciled: Reconciled) -> Changes:
+    """Moves a finished workpackage out of the state into `archive/workpackage-<n>/`, file by file as it was.
+
+    The copies are on disk before the transaction removes anything; writing them again is harmless.
+    """
+    milestones = [before.milestones[key] for key in reconciled.archive if key in before.milestones]
+    tasks = [task for milestone in milestones for task in before.tasks_of(milestone)]
+    runs = [before.runs[run_id] for task in tasks for run_id in task.run_ids if run_id in before.runs]
+    written = []
+    entities: tuple[Milestone | Task | Run, ...] = (*milestones, *tasks, *runs)
+    for entity in entities:
+        package = entity.workpackage if not isinstance(entity, Run) else milestones[0].workpackage
+        rel = f"archive/workpackage-{package}/{ws.layout.entity_rel(kind_of(entity), entity.id)}"
+        path = os.path.join(ws.layout.workspace, *rel.split("/"))
+        fsio.write_file(path, encode(entity), temp_dir=ws.layout.temp, durable=False)
+        written.append(path)
+    fsio.sync_files(written)
+    kept = {entity.id for entity in reconciled.changes.put if isinstance(entity, Milestone)}
+    return Changes(remove=tuple(entity for entity in entities if entity.id not in kept))
+
+
+def _taken_branches(ws: Workspace) -> tuple[str, ...]:
+    """Names of all branches here and on remotes: no milestone may take one of them (spec §3)."""
+    git = ws.repository.git
+    local = [ref.removeprefix("refs/heads/") for ref in list_branches(git)]
+    remote = [ref.split("/", 3)[-1] for ref in list_branches(git, "refs/remotes")]
+    return tuple(dict.fromkeys((*local, *remote)))
+
+
+def _imported(source: Loaded, reconciled: Reconciled, verdict: Verdict, *, changed: bool) -> Imported:
+    commands = [command for m in source.plan.milestones for task in m.tasks for command in task.verify]
+    warnings = tuple(finding for finding in verdict.findings if finding.level != "error")
+    return Imported(reconciled=reconciled, findings=warnings, verify=tuple(dict.fromkeys(commands)), changed=changed)
+
+
+def invalid(ws: Workspace, source: Loaded, errors: list[Finding]) -> AiwError:
+    """The refusal of a plan with errors: the first ten, each with its place."""
+    lines = [format_finding(finding) for finding in errors[:10]]
+    if len(errors) > 10:
+        lines.append(f"… and {len(errors) - 10} more")
+    if len(errors) == 1:
+        return AiwError(Kind.PLAN, lines[0], hint=errors[0].hint or f"see `{ws.command('plan validate')}`")
+    text = "\n".join(f"  {line}" for line in lines)
+    return AiwError(
+        Kind.PLAN,
+        f"{source.rel} has {len(errors)} errors, so nothing was imported:\n{text}",
+        hint=f"see all findings: {ws.command(f'plan validate {source.rel}')}",
+    )
+
+
+def format_finding(finding: Finding) -> str:
+    """`path:line:column: message`."""
+    return f"{finding.path}:{finding.line}:{finding.column}: {finding.message}"
+
+
+class OptimizedFile(Record, frozen=True, kw_only=True):
+    """What the optimiser made of a plan file."""
+
+    rel: str
+    optimized: Optimized
+    diff: str
+    """Unified diff of the file; empty when nothing changes."""
+
+
+def optimize(ws: Workspace, path: str | None, *, mode: Mode, is_applied: bool) -> OptimizedFile:
+    """Proposes a better cut of a plan, and writes it when `is_applied`.
+
+    Raises:
+        AiwError: PLAN when the file cannot be read; IO when it cannot be written.
+    """
+    import difflib
+
+    from ai_workflow.plan.write import write_plan
+
+    full, rel = _locate(ws, path)
+    loaded = load_plan(ws, path)
+    optimized = optimize_plan(loaded.plan, mode)
+    is_changed = any(proposal.applied for proposal in optimized.proposals)
+    text = write_plan(optimized.plan) if is_changed else loaded.text
+    diff = "".join(
+        difflib.unified_diff(
+            loaded.text.splitlines(keepends=True), text.splitlines(keepends=True), rel, f"{rel} (optimised)"
+        )
+    )
+    if is_applied and diff:
+        fsio.write_file(full, text.encode(), temp_dir=ws.layout.temp, durable=True)
+    return OptimizedFile(rel=rel, optimized=optimized, diff=diff)

@@ -1,0 +1,158 @@
+"""Goes on by itself: import what is not imported, start what is next, close what is finished, claim (spec §6.2)."""
+
+from __future__ import annotations
+
+import os
+
+from ai_workflow import fsio
+from ai_workflow.config.ownership import plan_path
+from ai_workflow.errors import AiwError, ExitCode, Kind
+from ai_workflow.models.base import Record
+from ai_workflow.models.milestone import Milestone
+from ai_workflow.models.snapshot import Snapshot
+from ai_workflow.models.status import MILESTONE_CLOSED
+from ai_workflow.models.task import Task
+from ai_workflow.policy.claiming import (
+    claimable_tasks,
+    explain_waiting,
+    find_active_task,
+    find_next_milestone,
+    open_milestones,
+)
+from ai_workflow.policy.milestones import is_complete
+from ai_workflow.services import claim, closeout, milestones, plans, resume
+from ai_workflow.services.closeout import CloseoutResult, Listeners
+from ai_workflow.services.workspace import Workspace
+
+_MOST_MILESTONES = 10_000
+"""More steps than any plan has milestones; a bound, so that a loop without end is an error."""
+
+
+class Advance(Record, frozen=True, kw_only=True):
+    """How far it went."""
+
+    outcome: str
+    """`task`, `complete` (the plan is done) or `blocked`."""
+    claim: claim.Claim | None = None
+    closeouts: tuple[CloseoutResult, ...] = ()
+    """Milestones that were closed, or tried to be, on the way."""
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with."""
+        return ExitCode.BLOCKED if self.outcome == "blocked" else ExitCode.OK
+
+
+def advance(
+    ws: Workspace,
+    lane_id: str,
+    *,
+    plan: str | None = None,
+    milestone_id: str | None = None,
+    task_id: str | None = None,
+    hands_out: bool = True,
+    listeners: Listeners = (None, None),
+) -> Advance:
+    """Does whatever is missing until a task is handed out, the plan is complete, or something blocks.
+
+    Args:
+        plan: a plan to import if it is not imported yet, path relative to the root; None takes the usual place.
+        milestone_id: start this milestone instead of the next in order.
+        task_id: claim this task instead of the next in order.
+        hands_out: False stops once the milestone is started (`agent bootstrap`).
+
+    Raises:
+        AiwError: every refusal; PLAN when there is no plan, STATE when nothing can be claimed, task by task.
+    """
+    resume.resume(ws)
+    snapshot = ws.store.snapshot()
+    snapshot.require_project()
+    if find_active_task(snapshot) is None:
+        _import_if_needed(ws, snapshot, plan)
+    done: list[CloseoutResult] = []
+    for _step in range(_MOST_MILESTONES):
+        # Looked at anew in each round: another process may have claimed a task meanwhile.
+        snapshot = ws.store.snapshot()
+        milestone = _choose(snapshot, milestone_id, active=find_active_task(snapshot))
+        if milestone is None:
+            return _ended(ws, snapshot, done)
+        if not is_complete(snapshot, milestone):
+            handed = _go_on(ws, lane_id, snapshot, milestone, task_id=task_id, hands_out=hands_out)
+            return Advance(outcome="task", claim=handed, closeouts=tuple(done))
+        closed = closeout.advance(ws, milestone.id, listener_of_checks=listeners)
+        done.append(closed)
+        if closed.outcome != "merged":
+            return Advance(outcome="blocked", closeouts=tuple(done))
+        milestone_id = None
+    raise AiwError(Kind.STATE, "the plan has more milestones than aiw can walk through")
+
+
+def _go_on(
+    ws: Workspace, lane_id: str, snapshot: Snapshot, milestone: Milestone, *, task_id: str | None, hands_out: bool
+) -> claim.Claim | None:
+    """Starts or resumes the milestone and hands a task out."""
+    if find_active_task(snapshot) is None and not claimable_tasks(snapshot, milestone) and not task_id:
+        raise _nothing_claimable(ws, snapshot, [milestone, *_others(snapshot, milestone)])
+    milestones.start(ws, lane_id, milestone.id)
+    return claim.claim(ws, lane_id, task_id=task_id) if hands_out else None
+
+
+def _choose(snapshot: Snapshot, wanted: str | None, *, active: Task | None) -> Milestone | None:
+    if active is not None:
+        if wanted not in (None, active.milestone_id):
+            status = active.status.replace("_", " ")
+            raise AiwError(
+                Kind.STATE,
+                f"{wanted} cannot be started: {active.id} of {active.milestone_id} is {status}",
+                hint=f"finish it first: aiw agent finish --task {active.id} --commit",
+            )
+        return snapshot.get_milestone(active.milestone_id)
+    if wanted is not None:
+        milestone = snapshot.get_milestone(wanted)
+        if milestone.status in MILESTONE_CLOSED:
+            raise AiwError(Kind.STATE, f"{wanted} is {milestone.status}", hint="see `aiw milestone list`")
+        return milestone
+    return find_next_milestone(snapshot)
+
+
+def _others(snapshot: Snapshot, milestone: Milestone) -> list[Milestone]:
+    return [other for other in open_milestones(snapshot) if other.id != milestone.id]
+
+
+def _ended(ws: Workspace, snapshot: Snapshot, done: list[CloseoutResult]) -> Advance:
+    waiting = open_milestones(snapshot)
+    if waiting:
+        raise _nothing_claimable(ws, snapshot, list(waiting))
+    return Advance(outcome="complete", closeouts=tuple(done))
+
+
+def _nothing_claimable(ws: Workspace, snapshot: Snapshot, waiting: list[Milestone]) -> AiwError:
+    # A damaged task cannot be explained by its status: name the file instead.
+    snapshot.require_undamaged()
+    reasons = "\n".join(f"  {line}" for line in explain_waiting(snapshot, waiting))
+    return AiwError(
+        Kind.STATE, f"no task can be claimed:\n{reasons}", hint=f"see where things stand: {ws.command('status')}"
+    )
+
+
+def _import_if_needed(ws: Workspace, snapshot: Snapshot, plan: str | None) -> None:
+    """Imports the plan when none was, or when the last one is finished and another lies there."""
+    project = snapshot.require_project()
+    rel = plan or plan_path(ws.config)
+    data = fsio.find_bytes(os.path.join(ws.root, rel))
+    if data is None:
+        if plan is not None or project.workpackage is None:
+            raise AiwError(
+                Kind.PLAN,
+                f"there is no plan at {rel}",
+                hint=f"write one there (how: {ws.config.agent.operator_prompt}), then `{ws.command('plan validate')}`",
+            )
+        return
+    digest = fsio.sha256_of(data)
+    if project.workpackage is not None and project.workpackage.plan_digest == digest:
+        return
+    if project.workpackage is None or not open_milestones(snapshot):
+        imported = plans.import_plan(ws, rel)
+        ws.talk(f"imported {rel}: {imported.summary}")
+    else:
+        ws.talk(f"note: {rel} has changed since it was imported; take it over with `{ws.command('plan import')}`")

@@ -1,0 +1,114 @@
+"""Where things stand, in one screen; writes nothing (spec §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.services.glance import Glance
+
+Row = dict[str, Any]
+_OPEN_MILESTONES = ("planned", "ready", "in_progress", "blocked", "done", "pr_created")
+
+
+def read_status(glance: Glance) -> Row:
+    """The status as spec §8.1 shapes it.
+
+    `{"project", "root", "base_branch", "lane": {…}, "active_milestone", "active_task", "progress": {"tasks": {status:
+    n}, "milestones": {status: n}}, "blockers": […], "next_command", "damaged": [path: reason, …]}`; `lane`,
+    `active_milestone` and `active_task` are elements of their lists, or null; `next_command` is null when the plan is
+    complete, or when damaged files must be repaired first.
+
+    Raises:
+        AiwError: STATE when nothing was ever stored.
+    """
+    rows = glance.rows
+    project = rows.project()
+    if project is None and not rows.damaged:
+        raise AiwError(Kind.STATE, "this workspace has no state yet", hint="run `aiw init`")
+    tasks = rows.of("task")
+    milestones = rows.of("milestone")
+    lanes = rows.of("lane")
+    blockers = [row for row in rows.of("blocker") if row.get("status") == "open"]
+    lane = next((row for row in lanes if row["id"] == "core"), None)
+    task_id = lane.get("current_task_id") if lane else None
+    milestone_id = lane.get("milestone_id") if lane else None
+    active = next((row for row in tasks if row["id"] == task_id), None)
+    milestone = next((row for row in milestones if row["id"] == milestone_id), None)
+    return {
+        "project": project.get("project_name") if project else None,
+        "root": glance.root,
+        "base_branch": project.get("base_branch") if project else None,
+        "lane": lane,
+        "active_milestone": milestone,
+        "active_task": active,
+        "progress": {"tasks": _count(tasks), "milestones": _count(milestones)},
+        "blockers": blockers,
+        "next_command": _next_command(glance, project, milestones, active, blockers),
+        "damaged": list(rows.damaged),
+    }
+
+
+def _count(rows: Sequence[Row]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for row in rows:
+        status = str(row.get("status"))
+        counts[status] = counts.get(status, 0) + 1
+    return counts
+
+
+def _next_command(
+    glance: Glance, project: Row | None, milestones: Sequence[Row], active: Row | None, blockers: Sequence[Row]
+) -> str | None:
+    if glance.rows.damaged:
+        return None
+    if active is not None:
+        return glance.command(f"agent finish --lane core --task {active['id']} --commit")
+    if blockers:
+        return str(blockers[0].get("next_command"))
+    if project is None or not project.get("workpackage"):
+        return glance.command("plan import")
+    if all(row.get("status") not in _OPEN_MILESTONES for row in milestones):
+        return None
+    return glance.command("agent run --lane core --mode queue")
+
+
+def format_status(status: Row) -> list[str]:
+    """The screen, as lines."""
+    from ai_workflow.rendering.inert import inert
+
+    tasks, milestones = status["progress"]["tasks"], status["progress"]["milestones"]
+    total, done = sum(tasks.values()), tasks.get("done", 0) + tasks.get("skipped", 0)
+    lines = [f"{inert(str(status['project']))}  (base {inert(str(status['base_branch']))})", ""]
+    lines.append(f"tasks       {_bar(done, total)} {done}/{total} done{_others(tasks, ('done', 'skipped'))}")
+    merged = milestones.get("merged", 0)
+    count = sum(milestones.values())
+    lines.append(f"milestones  {_bar(merged, count)} {merged}/{count} merged{_others(milestones, ('merged',))}")
+    lines.append("")
+    milestone, task = status["active_milestone"], status["active_task"]
+    if milestone is not None:
+        lines.append(f"milestone   {milestone['id']} {inert(milestone['title'])} on {milestone.get('branch')}")
+    if task is not None:
+        since = task.get("started_at") or task.get("claimed_at")
+        lines.append(
+            f"task        {task['id']} {inert(task['title'])}, {task['status'].replace('_', ' ')} since {since}"
+        )
+    for blocker in status["blockers"]:
+        lines.append(f"blocked     {blocker['id']} {blocker['class']}: {inert(blocker['message'])}")
+        lines.append(f"            clear it: {blocker['next_command']}")
+    for damage in status["damaged"]:
+        lines.append(f"damaged     {damage}")
+    ending = "repair the damaged files by hand" if status["damaged"] else "the plan is complete"
+    lines.append(f"next        {status['next_command'] or ending}")
+    return lines
+
+
+def _bar(done: int, total: int, *, width: int = 20) -> str:
+    filled = width * done // total if total else 0
+    return "[" + "#" * filled + "-" * (width - filled) + "]"
+
+
+def _others(counts: dict[str, int], shown: Sequence[str]) -> str:
+    rest = [f"{count} {status.replace('_', ' ')}" for status, count in counts.items() if status not in shown]
+    return f" ({', '.join(rest)})" if rest else ""

@@ -1,0 +1,177 @@
+"""The opened workspace: root, config, store and repository, as every use case gets them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ai_workflow.clock import Clock
+from ai_workflow.config.load import find_root, load_config
+from ai_workflow.config.schema import Config
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.fsio import remove_file
+from ai_workflow.git.repository import Repository, find_repository
+from ai_workflow.locks import KernelLock
+from ai_workflow.models.snapshot import Snapshot
+from ai_workflow.services.documents import Documents
+from ai_workflow.services.glance import write_cache
+from ai_workflow.store.layout import Layout
+from ai_workflow.store.transaction import Store
+
+Talk = Callable[[str], None]
+"""Tells the person something on the way; never a result."""
+
+
+class Workspace:
+    """One opened workspace.
+
+    Attributes:
+        root: absolute path of the folder that holds `.ai-workflow.yaml`.
+        config: the validated configuration.
+        layout: where the state lies; in a linked work tree that is the main work tree's workspace (spec §3).
+        store, documents: the state and what follows from it.
+        actor: who acts, for records.
+        talk: progress and notes for people.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        config: Config,
+        *,
+        clock: Clock | None = None,
+        command: Sequence[str] = (),
+        talk: Talk | None = None,
+    ) -> None:
+        self.root = root
+        self.config = config
+        self.clock = clock or Clock()
+        self.talk: Talk = talk or _say_nothing
+        self.actor = find_actor() or config.ai.default_actor
+        self.layout = Layout(find_state_root(root), workspace_rel=config.workspace_dir)
+        self.store = Store(self.layout, clock=self.clock, actor=self.actor, command=command, on_wait=self.talk)
+        self.documents = Documents(root=root, layout=self.layout, config=config)
+        self.store.write_documents = self._follow
+        self._repository: Repository | None = None
+
+    def _follow(self, before: Snapshot | None, after: Snapshot) -> None:
+        """What is derived from a change of state, and, since something is being written, from the config."""
+        self.documents.follow(before, after)
+        write_cache(
+            self.root,
+            prefix=self.command_prefix,
+            workspace_dir=self.config.workspace_dir,
+            state_root=self.layout.root,
+            temp_dir=self.layout.temp,
+        )
+
+    @property
+    def repository(self) -> Repository:
+        """The git repository around the root.
+
+        Raises:
+            AiwError: GIT when there is none.
+        """
+        if self._repository is None:
+            self._repository = find_repository(self.root)
+        if self._repository is None:
+            raise AiwError(Kind.GIT, f"{self.root} is not in a git repository", hint="run `git init`, then `aiw init`")
+        return self._repository
+
+    @property
+    def command_prefix(self) -> str:
+        """What stands before `aiw` in suggested commands: empty, or e.g. `uv run `."""
+        prefix = self.config.agent.command_prefix.strip()
+        return f"{prefix} " if prefix else ""
+
+    def command(self, text: str) -> str:
+        """A command to suggest, e.g. `command("next")` is `uv run aiw next`."""
+        return f"{self.command_prefix}aiw {text}"
+
+    @contextmanager
+    def git_effects(self, purpose: str) -> Iterator[None]:
+        """Holds the lock of the git repository; git children inherit it, so an orphan of ours keeps it.
+
+        Raises:
+            AiwError: LOCKED after the deadline, with the holder named.
+        """
+        path = os.path.join(self.repository.common_dir, "aiw.lock")
+        with KernelLock(path, purpose=purpose, on_wait=self.talk) as lock:
+            self.repository.git.held_locks = (lock.descriptor,)
+            self._sweep("aiw-index-")
+            try:
+                yield
+            finally:
+                self.repository.git.held_locks = ()
+
+    def _sweep(self, prefix: str) -> None:
+        """Removes private indexes of killed commands; while an intent is open one may still be in use."""
+        intents = self.layout.folder("intent")
+        if os.path.isdir(intents) and os.listdir(intents):
+            return
+        for name in os.listdir(self.repository.git_dir):
+            if name.startswith(prefix):
+                remove_file(os.path.join(self.repository.git_dir, name))
+
+    def sweep_candidates(self) -> None:
+        """Removes what a killed finish left in the git folder; only for the holder of the finish lease."""
+        self._sweep("aiw-candidate-")
+
+    def finish_lease(self, lane_id: str, task_id: str) -> KernelLock:
+        """The lease of the one finish that may be under way; the death of its process gives it back."""
+        path = os.path.join(self.layout.locks, f"finish-{lane_id}.lock")
+        return KernelLock(path, purpose=f"finish {task_id}", on_wait=None)
+
+
+def open_workspace(start: str, *, command: Sequence[str] = (), talk: Talk | None = None) -> Workspace:
+    """The workspace of the nearest folder upward that holds a config.
+
+    Raises:
+        AiwError: CONFIG when there is none, or the config is wrong.
+    """
+    root = find_root(Path(start))
+    if root is None:
+        raise AiwError(
+            Kind.CONFIG,
+            f"no .ai-workflow.yaml in {start} or any folder above",
+            hint="run `aiw init` in your repository",
+        )
+    return Workspace(str(root), load_config(root), command=command, talk=talk)
+
+
+def find_actor() -> str | None:
+    """Who acts: `AIW_ACTOR`, or the user's account name; None when neither is known."""
+    return next((name for key in ("AIW_ACTOR", "LOGNAME", "USER") if (name := os.environ.get(key))), None)
+
+
+def find_state_root(root: str) -> str:
+    """The folder whose workspace holds the state: the root itself, or its twin in the main work tree.
+
+    Reads files only: a linked work tree's `.git` is a file that leads to the common folder (gitrepository-layout(5)).
+    """
+    top = os.path.abspath(root)
+    while not os.path.lexists(os.path.join(top, ".git")):
+        parent = os.path.dirname(top)
+        if parent == top:
+            return root
+        top = parent
+    marker = os.path.join(top, ".git")
+    if not os.path.isfile(marker):
+        return root
+    try:
+        with open(marker, encoding="utf-8") as stream:
+            git_dir = os.path.join(top, stream.read().strip().removeprefix("gitdir: "))
+        with open(os.path.join(git_dir, "commondir"), encoding="utf-8") as stream:
+            common_dir = os.path.normpath(os.path.join(git_dir, stream.read().strip()))
+    except (OSError, UnicodeDecodeError):
+        # No `commondir`: a submodule or a separate git folder, which is a main work tree of its own.
+        return root
+    if os.path.basename(common_dir) != ".git":
+        return root
+    return os.path.normpath(os.path.join(os.path.dirname(common_dir), os.path.relpath(root, top)))
+
+
+def _say_nothing(_text: str) -> None:
+    return
