@@ -1,0 +1,1 @@
+"""Coding agents that aiw can hand a prompt to."""
