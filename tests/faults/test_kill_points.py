@@ -1,0 +1,184 @@
+"""Killed at any write point, the same command again ends in the right state with exactly one commit (spec §7.1, §7.2).
+
+Each case copies a prepared repository, kills one command at its n-th write point (`support.crash`), runs the same
+command again and looks at the whole: git, state, index, documents. The ordinary suite takes a spread of the points;
+`AIW_ALL_CRASH_POINTS=1` takes every one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.project import PARSER_PLAN, Project, make_project, make_ready
+
+SPREAD = 6
+"""Points per command in the ordinary suite."""
+
+ONE_TASK = """# Milestones
+
+## M01 - Parser cleanup
+Goal: one slice.
+Tasks:
+- Consolidate parser cleanup behavior
+  Acceptance: it is consolidated.
+  Conflict: src/parser.py
+"""
+
+
+def prepare_import(folder: Path) -> Project:
+    return make_ready(folder, plan=PARSER_PLAN)
+
+
+def prepare_next(folder: Path) -> Project:
+    project = make_ready(folder, plan=ONE_TASK)
+    project.aiw("plan", "import")
+    return project
+
+
+def prepare_finish(folder: Path) -> Project:
+    project = make_ready(folder, plan=PARSER_PLAN)
+    project.next()
+    project.write("src/parser.py", "x\n")
+    return project
+
+
+def prepare_closeout(folder: Path) -> Project:
+    project = make_ready(folder, plan=ONE_TASK)
+    project.next()
+    project.write("src/parser.py", "x\n")
+    return project
+
+
+def prepare_local_closeout(folder: Path) -> Project:
+    project = make_ready(folder, plan=ONE_TASK, remote=False)
+    project.next()
+    project.write("src/parser.py", "x\n")
+    return project
+
+
+def check_init(project: Project) -> None:
+    assert project.aiw("status", "--json").json["lane"]["id"] == "core"
+    for name in ("START_HERE.md", "README.md", "workspace/current-status.md", "plan/backlog.md"):
+        assert (project.path / "docs/ai" / name).is_file()
+    assert project.read(".gitignore").count("# >>> aiw runtime files") == 1
+    assert project.aiw("init").stdout.startswith("Already initialized")
+
+
+def check_import(project: Project) -> None:
+    tasks = project.aiw("task", "list", "--json").json["tasks"]
+    assert [(task["id"], task["status"]) for task in tasks] == [("TASK-001", "ready"), ("TASK-002", "planned")]
+    assert len(project.aiw("milestone", "list", "--json").json["milestones"]) == 1
+
+
+def check_next(project: Project) -> None:
+    assert project.task(1)["status"] == "in_progress"
+    assert project.state("lanes/core.json")["current_task_id"] == "TASK-001"
+    assert project.git("symbolic-ref", "--short", "HEAD") == "ai/m01-parser-cleanup"
+    assert project.subjects() == ["Begin", "aiw: set up workspace"]
+    assert "TASK-001" in project.read("docs/ai/workspace/prompts/next-core.md")
+    assert project.status() == []
+
+
+def check_finish(project: Project) -> None:
+    assert project.task(1)["status"] == "done"
+    assert project.task(2)["status"] == "ready"
+    assert project.task(1)["commit_sha"] == project.git("rev-parse", "HEAD")
+    assert project.subjects().count("TASK-001: Consolidate parser cleanup behavior") == 1
+    assert project.status() == []
+    assert project.state("baselines/core.json")["paths"] == {}
+
+
+def check_closeout(project: Project) -> None:
+    assert project.milestone()["status"] == "merged"
+    assert project.git("symbolic-ref", "--short", "HEAD") == "main"
+    assert project.subjects("main") == [
+        "Begin",
+        "aiw: set up workspace",
+        "TASK-001: Consolidate parser cleanup behavior",
+    ]
+    assert len(project.git("rev-list", "--merges", "main").split("\n")) == 1
+    assert project.status() == []
+    if project.origin:
+        assert project.git("rev-parse", "main", cwd=project.origin) == project.git("rev-parse", "main")
+        assert project.git("branch", "--format=%(refname:short)", cwd=project.origin) == "main"
+    assert project.git("branch", "--format=%(refname:short)") == "main"
+
+
+FINISH = ("agent", "finish", "--lane", "core", "--task", "TASK-001", "--commit")
+CASES: dict[str, tuple[Callable[[Path], Project], tuple[str, ...], Callable[[Project], None]]] = {
+    "init": (make_project, ("init",), check_init),
+    "import": (prepare_import, ("plan", "import"), check_import),
+    "run": (prepare_next, ("agent", "run", "--lane", "core", "--mode", "queue"), check_next),
+    "finish": (prepare_finish, FINISH, check_finish),
+    "finish-and-push": (prepare_closeout, FINISH, check_closeout),
+    "finish-and-merge": (prepare_local_closeout, FINISH, check_closeout),
+}
+
+
+def crash(project: Project, point: int, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "support.crash", str(point), *command],
+        cwd=project.path,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+
+
+def copy_of(project: Project, target: Path) -> Project:
+    """The project with its origin, moved to another folder as it stands."""
+    shutil.copytree(project.path.parent, target, symlinks=True)
+    copied = Project(target / "project", target / "origin.git" if project.origin else None)
+    if copied.origin:
+        copied.git("remote", "set-url", "origin", str(copied.origin))
+    return copied
+
+
+def count_points(project: Project, command: tuple[str, ...]) -> int:
+    done = crash(project, 0, command)
+    assert done.returncode == 0, done.stderr
+    return int(done.stderr.rsplit("points: ", 1)[1])
+
+
+def check_common(project: Project) -> None:
+    """What must hold after any command."""
+    state = project.path / "docs/ai/workspace/state"
+    assert not (state / "journal.json").exists()
+    assert list((state / "intents").glob("*.json")) == []
+    left = {path.name for path in (project.path / ".git").iterdir() if path.name.startswith("aiw-")}
+    assert left <= {"aiw.lock"}
+    assert not (project.path / ".git/index.lock").exists()
+    assert project.aiw("status", "--json").json["damaged"] == []
+
+
+@pytest.mark.parametrize("share", range(SPREAD))
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_command_again_heals(tmp_path: Path, name: str, share: int) -> None:
+    prepare, command, check = CASES[name]
+    template = prepare(tmp_path / "template")
+    total = count_points(copy_of(template, tmp_path / "count"), command)
+    everything = range(1, total + 1)
+    points = list(everything[share::SPREAD])
+    if not os.environ.get("AIW_ALL_CRASH_POINTS"):
+        points = points[(share * len(points)) // SPREAD :][:1] or points[:1]
+    for point in points:
+        project = copy_of(template, tmp_path / f"at-{point}")
+        killed = crash(project, point, command)
+        # Two records stamped in the same second are fewer changed files, so a run may have fewer points than counted.
+        assert killed.returncode in (-9, 0), f"point {point} of {total}: {killed.stderr}"
+        project.aiw(*command)
+        try:
+            check(project)
+            check_common(project)
+        except AssertionError as error:
+            raise AssertionError(f"killed at point {point} of {total}: {error}\n{killed.stderr}") from error
+        shutil.rmtree(tmp_path / f"at-{point}")
