@@ -1,0 +1,27 @@
+# `make check` is what CI runs, besides the README's own commands.
+UV ?= uv
+RUN ?= $(UV) run
+
+.PHONY: check lint types layers test crash golden
+
+check: lint types layers test
+
+lint:
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+
+types:
+	$(RUN) mypy
+
+layers:
+	$(RUN) lint-imports
+
+test:
+	$(RUN) python -m pytest
+
+# Every write point of every command, instead of the sample of the ordinary suite.
+crash:
+	AIW_ALL_CRASH_POINTS=1 $(RUN) python -m pytest tests/faults
+
+golden:
+	UPDATE_GOLDEN=1 $(RUN) python -m pytest tests/rendering -n 0
