@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,21 @@ def test_only_the_named_paths_are_committed_and_the_users_index_stays(project: P
     assert project.git("show", "--name-only", "--format=", "-z", made) == "new\nline.txt\0task.txt\0"
     assert project.git("log", "-1", "--format=%s") == "# not a comment"
     assert project.git("diff", "--cached", "--name-only", "--diff-filter=A") == "mine.txt"
+
+
+def test_an_edit_of_the_same_size_in_the_same_second_is_seen(project: Project, repository: Repository) -> None:
+    """Git sees such an edit by comparing the file's time with its index's own; a copy must keep that time."""
+    stamp = int(time.time()) - 10
+    path = project.write("a.txt", "a")
+    os.utime(path, (stamp, stamp))
+    project.git("add", "a.txt")
+    project.git("commit", "-qm", "a")
+    os.utime(project.path / ".git/index", (stamp, stamp))
+    project.write("a.txt", "b")
+    os.utime(path, (stamp, stamp))
+    made = commit(repository, ["a.txt"], "b")
+    assert isinstance(made, str)
+    assert project.git("show", f"{made}:a.txt") == "b"
 
 
 def test_deletions_modes_and_links_are_taken(project: Project, repository: Repository) -> None:

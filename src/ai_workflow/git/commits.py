@@ -34,7 +34,7 @@ class PrivateIndex:
         self.close()
         source = os.path.join(repository.git_dir, "index")
         if base is not None and os.path.exists(source):
-            write_file(self.path, read_bytes(source), temp_dir=repository.git_dir, durable=False)
+            self._copy(source)
             done = self._git.run("read-tree", "--reset", base, env=self.env, ok=None)
             if done.returncode != 0:
                 os.unlink(self.path)
@@ -55,6 +55,12 @@ class PrivateIndex:
         index = cls.__new__(cls)
         index._open(repository, name)
         return index
+
+    def _copy(self, source: str) -> None:
+        """Copies the index with its time: git tells by that time which entries it must not trust (racy-git.txt)."""
+        info = os.stat(source)
+        write_file(self.path, read_bytes(source), temp_dir=os.path.dirname(self.path), durable=False)
+        os.utime(self.path, ns=(info.st_atime_ns, info.st_mtime_ns))
 
     def take_from_work_tree(self, paths: Iterable[str]) -> None:
         """Makes the paths as they lie in the work tree, deletions included, through git's own filters."""
