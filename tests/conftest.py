@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background by a shell, as CI may be: children would ignore the Ctrl-C that some tests send them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _KEPT = {"PATH", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "COVERAGE_PROCESS_START"}
 
