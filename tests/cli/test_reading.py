@@ -103,7 +103,7 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(project: Project, text: s
 
 def test_ids_that_are_no_ids_never_become_paths(project: Project) -> None:
     for text in ("../lanes/core", "TASK-", "x", "TASK-1/..", "1e3", "٣"):
-        result = project.aiw("task", "show", text, code=2)
+        result = project.aiw("task", "show", text, code=1)
         assert "is not a task id" in result.stderr
     assert project.aiw("task", "show", "99", code=1).stderr == (
         "error: task TASK-099 does not exist\nhint: see `aiw task list`\n"

@@ -172,8 +172,8 @@ def test_the_owners_dirt_that_changed_again_names_adopt(tmp_path: Path) -> None:
 
 
 def test_bad_ids_and_lanes(project: Project) -> None:
-    assert "is not a task id" in project.finish("--task", "../lanes/core", code=2).stderr
-    assert "lane 'x' does not exist" in project.aiw("next", "--lane", "x", code=2).stderr
+    assert "is not a task id" in project.finish("--task", "../lanes/core", code=1).stderr
+    assert "lane 'x' does not exist" in project.aiw("next", "--lane", "x", code=1).stderr
 
 
 def test_staged_changes_of_the_owner_stay_staged_and_out(tmp_path: Path) -> None:

@@ -39,14 +39,14 @@ def parse_id(kind: str, text: str) -> str:
     """The canonical id for what a person typed (`1`, `task-1`, `TASK-001`).
 
     Raises:
-        AiwError: USAGE, when the text is not such an id.
+        AiwError: NOT_FOUND, when the text is not such an id.
     """
     prefix, _ = _PREFIXES[kind]
     match = re.fullmatch(rf"(?:{re.escape(prefix[:-1])}-?)?(\d{{1,9}})", text.strip(), re.IGNORECASE | re.ASCII)
     if match is None:
         example = format_id(kind, 1)
         raise AiwError(
-            Kind.USAGE,
+            Kind.NOT_FOUND,
             f"{text!r} is not a {kind} id",
             hint=f"ids look like {example}; 1 and {example.lower()} are understood too",
         )
@@ -62,12 +62,12 @@ def parse_milestone_id(text: str) -> str:
     """The canonical milestone id for what a person typed (`1`, `m1`, `M01`, `M01-01`).
 
     Raises:
-        AiwError: USAGE, when the text is not such an id.
+        AiwError: NOT_FOUND, when the text is not such an id.
     """
     match = _MILESTONE.fullmatch(text.strip())
     if match is None:
         raise AiwError(
-            Kind.USAGE,
+            Kind.NOT_FOUND,
             f"{text!r} is not a milestone id",
             hint="ids look like M01; 1 and m1 are understood too",
         )
@@ -79,10 +79,10 @@ def require_lane_id(text: str) -> str:
     """The lane id itself, checked.
 
     Raises:
-        AiwError: USAGE, when it is not `core`; more lanes come later (spec §10).
+        AiwError: NOT_FOUND, when it is not `core`; more lanes come later (spec §10).
     """
     if _LANE.fullmatch(text) is None or text != "core":
-        raise AiwError(Kind.USAGE, f"lane {text!r} does not exist", hint="work is sequential: use --lane core")
+        raise AiwError(Kind.NOT_FOUND, f"lane {text!r} does not exist", hint="work is sequential: use --lane core")
     return text
 
 
