@@ -37,7 +37,9 @@ def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
     return from_template("planned", prepare, tmp_path, tmp_path_factory)
 
 
-def refused(project: Project, *, says: str, hint: str, args: tuple[str, ...] = ("milestone", "start", "M01")) -> Result:
+def check_refused(
+    project: Project, *, says: str, hint: str, args: tuple[str, ...] = ("milestone", "start", "M01")
+) -> Result:
     """Refused, with everything in git as it was."""
 
     def picture() -> tuple[object, ...]:
@@ -83,7 +85,7 @@ def test_local_base_that_diverged_is_refused_before_anything_moves(project: Proj
     push_from_elsewhere(project, {"src/theirs.txt": "theirs\n"})
     project.git("commit", "--quiet", "--allow-empty", "-m", "My own work")
     project.git("fetch", "--quiet")
-    refused(
+    check_refused(
         project,
         says="main and origin/main have diverged since ",
         hint="git switch main && git pull --rebase origin main",
@@ -101,7 +103,7 @@ def test_dirt_in_the_way_of_a_newer_base(project: Project) -> None:
     push_from_elsewhere(project, {"README.md": "changed on base\n"})
     project.git("fetch", "--quiet")
     project.write("README.md", "the owner's edit\n")
-    refused(project, says="main is behind its remote and cannot be brought up to date", hint="commit or stash")
+    check_refused(project, says="main is behind its remote and cannot be brought up to date", hint="commit or stash")
     assert project.read("README.md") == "the owner's edit\n"
 
 
@@ -164,7 +166,7 @@ def test_a_detached_head_that_nothing_holds_is_not_left(project: Project) -> Non
     project.git("switch", "--quiet", "--detach")
     project.git("commit", "--quiet", "--allow-empty", "-m", "Held by nobody")
     sha = project.git("rev-parse", "--short=10", "HEAD")
-    refused(project, says=f"HEAD is detached at {sha}, and no branch holds", hint=f"git branch <name> {sha}")
+    check_refused(project, says=f"HEAD is detached at {sha}, and no branch holds", hint=f"git branch <name> {sha}")
     project.git("branch", "kept")
     start(project)
     assert head(project) == BRANCH
@@ -176,16 +178,16 @@ def test_an_unborn_head_beside_base(tmp_path: Path) -> None:
     project.plan(ONE_TASK)
     project.aiw("plan", "import")
     project.git("symbolic-ref", "HEAD", "refs/heads/trunk")
-    refused(project, says="base branch main does not exist: HEAD is on trunk", hint="git branch -m")
+    check_refused(project, says="base branch main does not exist: HEAD is on trunk", hint="git branch -m")
     project.git("symbolic-ref", "HEAD", "refs/heads/main")
     origin = make_project(tmp_path / "other").origin
     project.git("remote", "add", "origin", str(origin))
-    refused(project, says="HEAD has no commit yet, but origin/main has", hint="git pull origin main")
+    check_refused(project, says="HEAD has no commit yet, but origin/main has", hint="git pull origin main")
 
 
 def test_a_hook_that_protects_base_refuses_the_workspace_commit(project: Project) -> None:
     protecting = project.write(".git/hooks/pre-commit", "#!/bin/sh\necho main is protected >&2\nexit 1\n", mode=0o755)
-    refused(project, says="main is protected", hint="put right what git or the hook names")
+    check_refused(project, says="main is protected", hint="put right what git or the hook names")
     assert list((project.path / "docs/ai/workspace/state/intents").glob("*.json")) == []
     protecting.unlink()
     start(project)
