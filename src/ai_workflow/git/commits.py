@@ -69,6 +69,12 @@ class PrivateIndex:
             args = ("update-index", "--add", "--remove", "--replace", "--ignore-skip-worktree-entries", "-z", "--stdin")
             self._git.run(*args, stdin=data, env=self.env)
 
+    def remove(self, paths: Iterable[str]) -> None:
+        """Takes the paths out, whatever lies in the work tree."""
+        data = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        if data:
+            self._git.run("update-index", "--force-remove", "-z", "--stdin", stdin=data, env=self.env)
+
     def set_entries(self, entries: Mapping[str, str | None]) -> None:
         """Sets paths to `<mode> <blob>`, or removes them (None)."""
         set_index_entries(self._git, entries, env=self.env)
@@ -107,8 +113,10 @@ def read_tree_entries(git: Git, tree: str, paths: Sequence[str]) -> dict[str, st
         for field in done.stdout.split(b"\0"):
             if field:
                 meta, _, name = os.fsdecode(field).partition("\t")
-                mode, _kind, blob = meta.split(" ")
-                found[name] = f"{mode} {blob}"
+                mode, kind, blob = meta.split(" ")
+                # A folder where a file was asked for: the file is not there.
+                if kind != "tree":
+                    found[name] = f"{mode} {blob}"
     return found
 
 
@@ -145,6 +153,8 @@ def commit_index(git: Git, index: PrivateIndex, message: str, *, branch: str, he
     Raises:
         AiwError: GIT when somebody moved HEAD or the branch in the same moment.
     """
+    if head is not None:
+        _require_at(git, branch, head)
     # A file, not standard input: that stays closed for the hooks.
     message_path = f"{index.path}.message"
     write_file(message_path, message.encode(), temp_dir=os.path.dirname(index.path), durable=False)
@@ -155,13 +165,32 @@ def commit_index(git: Git, index: PrivateIndex, message: str, *, branch: str, he
     made, parents = (revisions[0], revisions[1:]) if revisions else (None, [])
     if made == head and done.returncode != 0:
         return Refusal(message=message_of(done))
-    if made is None or made == head or parents != ([head] if head else []):
-        raise AiwError(
-            Kind.GIT,
-            f"another program moved HEAD or {branch.removeprefix('refs/heads/')} while a commit was made on it",
-            hint="look at `git log` and `git reflog`; then run the same command again",
-        )
+    is_ours = done.returncode == 0 or (made is not None and _is_made_of(git, made, index, message))
+    if made is None or made == head or parents != ([head] if head else []) or not is_ours:
+        raise _moved(branch, "while a commit was made on it")
     return made
+
+
+def _is_made_of(git: Git, made: str, index: PrivateIndex, message: str) -> bool:
+    """Whether a commit that git did not own up to is the one that was asked for, by its trailer or its tree."""
+    facts = read_commit(git, made)
+    marks = [line for line in message.split("\n") if line.startswith("Aiw-Op: ")]
+    return any(mark in facts.message for mark in marks) or facts.tree == index.write_tree()
+
+
+def _require_at(git: Git, branch: str, head: str) -> None:
+    """Passes when HEAD is on the branch and at the commit: `git commit` itself takes whatever is there."""
+    done = git.run("rev-parse", "HEAD", "--symbolic-full-name", "HEAD", ok=None)
+    if done.stdout.decode("utf-8", "surrogateescape").split("\n")[:2] != [head, branch]:
+        raise _moved(branch, "before a commit could be made on it")
+
+
+def _moved(branch: str, when: str) -> AiwError:
+    return AiwError(
+        Kind.GIT,
+        f"another program moved HEAD or {branch.removeprefix('refs/heads/')} {when}",
+        hint="look at `git log` and `git reflog`; then run the same command again",
+    )
 
 
 class CommitFacts(Record, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ import os
 import stat
 import time
 
+from msgspec.structs import replace
+
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.runner import Git
 from ai_workflow.models.base import Record
@@ -28,6 +30,10 @@ class Entry(Record, frozen=True, kw_only=True):
     """`<mode> <blob>` in the index; empty when it is not there."""
     is_staged: bool = False
     """Whether the index differs from HEAD."""
+    is_removed: bool = False
+    """Whether the index lost it and git sees nothing new there: the file is gone, or lies there ignored."""
+    is_untracked_again: bool = False
+    """Whether the index lost it and a file that is not ignored lies there: `git rm --cached`, or made anew."""
 
 
 class TreeStatus(Record, frozen=True, kw_only=True):
@@ -73,6 +79,8 @@ def parse_status(data: bytes) -> TreeStatus:
             path = text[2:]
             if path.endswith("/"):
                 nested.append(path)
+            elif path in entries:
+                entries[path] = replace(entries[path], is_removed=False, is_untracked_again=True)
             else:
                 entries[path] = Entry(path=path, is_untracked=True)
         elif text.startswith("1 "):
@@ -91,6 +99,7 @@ def _parse_changed(text: str) -> Entry:
         submodule=submodule,
         index="" if mode_index == "000000" else f"{mode_index} {id_index}",
         is_staged=xy[0] != ".",
+        is_removed=xy == "D.",
     )
 
 
@@ -108,6 +117,8 @@ def describe_path(top: str, entry: Entry, *, known: DirtyPath | None = None) -> 
         info = os.lstat(full)
     except (FileNotFoundError, NotADirectoryError):
         return DirtyPath(mode="absent", blob="", index=entry.index)
+    if _is_beyond_link(top, entry.path):
+        return DirtyPath(mode="absent", blob="", index=entry.index)
     if stat.S_ISDIR(info.st_mode):
         return DirtyPath(mode="160000", blob=f"{entry.submodule} {_submodule_head(full)}", index=entry.index)
     if known and known.size_bytes == info.st_size and known.mtime_ns == info.st_mtime_ns and known.mode != "absent":
@@ -118,6 +129,16 @@ def describe_path(top: str, entry: Entry, *, known: DirtyPath | None = None) -> 
     is_racy = time.time_ns() - info.st_mtime_ns < _TICK_NS
     mtime_ns = 0 if is_racy else info.st_mtime_ns
     return DirtyPath(mode=_mode_of(info), blob=blob, index=entry.index, size_bytes=info.st_size, mtime_ns=mtime_ns)
+
+
+def _is_beyond_link(top: str, path: str) -> bool:
+    """Whether a folder on the way is a symbolic link: what lies behind it is another file, as git sees it too."""
+    folder = os.path.dirname(path)
+    while folder:
+        if os.path.islink(os.path.join(top, folder)):
+            return True
+        folder = os.path.dirname(folder)
+    return False
 
 
 def is_same_content(one: DirtyPath, other: DirtyPath) -> bool:

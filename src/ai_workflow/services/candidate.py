@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.git.commits import PrivateIndex
+from ai_workflow.git.commits import PrivateIndex, read_tree_entries
 from ai_workflow.git.refs import get_tree
-from ai_workflow.git.runner import git_error
+from ai_workflow.git.stash import stash_paths
 from ai_workflow.git.status import TreeStatus, read_status, show_path
 from ai_workflow.models.base import Record
-from ai_workflow.models.lane import DirtyPath
+from ai_workflow.models.lane import Baseline, DirtyPath
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.policy.commit_scope import ScopeVerdict, judge_scope
 from ai_workflow.policy.gates import FinishOptions
-from ai_workflow.services.changeset import Dirt, collect_dirt, split_dirt
+from ai_workflow.services.changeset import Dirt, baseline_paths, collect_dirt, split_dirt
 from ai_workflow.services.milestones import require_calm
 from ai_workflow.services.workspace import Workspace
 
@@ -27,8 +27,13 @@ class Candidate(Record, frozen=True, kw_only=True):
     """What a finish would commit. Paths are relative to the top of the work tree."""
 
     head: str
+    head_tree: str
+    branch: str
+    """Short name of the branch that HEAD was on."""
     paths: tuple[str, ...]
     """Every path of the commit but aiw's documents; empty when nothing changed."""
+    removed: tuple[str, ...]
+    """Those of `paths` that the commit no longer has, though an ignored file may lie there."""
     tree: str
     verdict: ScopeVerdict
     """Its paths are relative to the root."""
@@ -75,12 +80,15 @@ def stash_outside(ws: Workspace, snapshot: Snapshot, task: Task, options: Finish
     verdict, _foreign, _left_out = _judge(ws, snapshot, task, options, dirt)
     if not verdict.outside:
         return ()
-    git = ws.repository.git
-    data = b"".join(os.fsencode(ws.repository.from_root(path)) + b"\0" for path in verdict.outside)
-    args = ("stash", "push", "--quiet", "--include-untracked", "-m", f"aiw: out of scope of {task.id}")
-    done = git.run(*args, "--pathspec-from-file=-", "--pathspec-file-nul", stdin=data, ok=None)
-    if done.returncode != 0:
-        raise git_error(done, args)
+    paths = [ws.repository.from_root(path) for path in verdict.outside]
+    with ws.git_effects(f"stash for {task.id}"):
+        stash_paths(
+            ws.repository,
+            head=status.head or "",
+            entries={path: dirt.entries[path] for path in paths},
+            fingerprints={path: dirt.paths[path] for path in paths},
+            message=f"aiw: out of scope of {task.id}",
+        )
     return verdict.outside
 
 
@@ -102,12 +110,17 @@ def build_candidate(
         raise outside_error(ws, task, verdict.outside)
     paths = tuple(ws.repository.from_root(path) for path in verdict.committed)
     paths = tuple(os.path.normpath(path) for path in paths)
+    removed = tuple(path for path in paths if dirt.paths[path].mode == "absent" or dirt.entries[path].is_removed)
+    _tell_kept(ws, dirt, paths)
+    _tell_gone(ws, task, baseline, dirt, status.head)
+    head_tree = get_tree(ws.repository.git, status.head)
     return Candidate(
         head=status.head,
+        head_tree=head_tree,
+        branch=status.branch or "",
         paths=paths,
-        tree=_build_tree(ws, status.head, paths, name=index_name)
-        if paths
-        else get_tree(ws.repository.git, status.head),
+        removed=removed,
+        tree=_build_tree(ws, status.head, paths, removed, name=index_name) if paths else head_tree,
         verdict=verdict,
         foreign=foreign,
         left_out=(*left_out, *dirt.nested),
@@ -132,6 +145,8 @@ def _judge(
             hint="hand a file over to the task with `--adopt PATH --reason …`, or put your own change aside first",
         )
     owned = [repository.to_root(path) for path in changes.owned]
+    _require_matches("--adopt", options.adopt, {repository.to_root(path) for path in dirt.paths})
+    _require_matches("--allow", options.allow, set(owned))
     verdict = judge_scope(
         owned,
         task,
@@ -140,6 +155,23 @@ def _judge(
         allowed=_normal(options.allow),
     )
     return verdict, changes.foreign, left_out
+
+
+def find_outside(ws: Workspace, task: Task, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the paths (from the top) that the scope gate would not let into the task's commit."""
+    to_root = {ws.repository.to_root(path): path for path in paths}
+    verdict = judge_scope(tuple(to_root), task, companions=ws.config.scope.companions, policy=ws.config.scope.policy)
+    return tuple(to_root[path] for path in verdict.outside)
+
+
+def _require_matches(option: str, given: tuple[str, ...], present: set[str]) -> None:
+    for path, normal in zip(given, _normal(given), strict=True):
+        if normal not in present:
+            raise AiwError(
+                Kind.USAGE,
+                f"{option} {show_path(path)}: there is no such change",
+                hint="give the path as `git status` shows it, relative to the folder of .ai-workflow.yaml",
+            )
 
 
 def _normal(paths: tuple[str, ...]) -> tuple[str, ...]:
@@ -166,15 +198,57 @@ def _list(paths: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _build_tree(ws: Workspace, head: str, paths: tuple[str, ...], *, name: str) -> str:
+def _build_tree(ws: Workspace, head: str, paths: tuple[str, ...], removed: tuple[str, ...], *, name: str) -> str:
     index = PrivateIndex(ws.repository, base=head, name=name)
-    index.take_from_work_tree(paths)
+    gone = set(removed)
+    # First what goes: a folder may have become a link, and then git takes no path beyond it.
+    index.remove(removed)
+    index.take_from_work_tree(path for path in paths if path not in gone)
     return index.write_tree()
 
 
-def is_nothing(ws: Workspace, candidate: Candidate) -> bool:
-    """Whether the candidate is what HEAD holds already."""
-    return not candidate.paths or candidate.tree == get_tree(ws.repository.git, candidate.head)
+def _tell_kept(ws: Workspace, dirt: Dirt, paths: tuple[str, ...]) -> None:
+    for path in paths:
+        if dirt.entries[path].is_untracked_again:
+            ws.talk(f"note: {show_path(path)} was taken out of git's index but is not ignored, so it stays tracked")
+
+
+def _tell_gone(ws: Workspace, task: Task, baseline: Baseline | None, dirt: Dirt, head: str) -> None:
+    """Says which uncommitted changes of the user's are no longer there; nobody else would notice."""
+    gone = [path for path, before in baseline_paths(baseline).items() if path not in dirt.paths]
+    if not gone:
+        return
+    held = read_tree_entries(ws.repository.git, head, gone)
+    before = baseline_paths(baseline)
+    lost = [path for path in gone if held[path] != _tree_entry(before[path])]
+    if lost:
+        shown = "\n".join(f"  {show_path(path)}" for path in lost[:_SHOWN])
+        ws.talk(f"note: uncommitted changes of yours from before {task.id} are no longer there:\n{shown}")
+
+
+def _tree_entry(dirty: DirtyPath) -> str | None:
+    return None if dirty.mode == "absent" else f"{dirty.mode} {dirty.blob}"
+
+
+def is_nothing(candidate: Candidate) -> bool:
+    """Whether the candidate is what HEAD holds already. Pure."""
+    return candidate.tree == candidate.head_tree
+
+
+def require_unmoved(candidate: Candidate, status: TreeStatus) -> None:
+    """Passes when HEAD is where it was when the candidate was built.
+
+    Raises:
+        AiwError: GIT. A commit of the candidate's tree would revert what somebody committed meanwhile.
+    """
+    if status.head == candidate.head and status.branch == candidate.branch:
+        return
+    where = f"{status.branch or 'a detached HEAD'} at {(status.head or 'nothing')[:10]}"
+    raise AiwError(
+        Kind.GIT,
+        f"HEAD moved while the checks ran: from {candidate.branch} at {candidate.head[:10]} to {where}",
+        hint=f"look at what moved it (`git reflog`), go back to {candidate.branch}, then run the same command again",
+    )
 
 
 def find_changes_since(ws: Workspace, candidate: Candidate) -> tuple[dict[str, DirtyPath], tuple[str, ...]]:
@@ -182,8 +256,13 @@ def find_changes_since(ws: Workspace, candidate: Candidate) -> tuple[dict[str, D
 
     Returns:
         All fingerprints as they are now, and the paths (from the top) that differ from the candidate's.
+
+    Raises:
+        AiwError: GIT when HEAD has moved.
     """
-    dirt = collect_dirt(ws, read_status(ws.repository.git), known=candidate.fingerprints)
+    status = read_status(ws.repository.git)
+    require_unmoved(candidate, status)
+    dirt = collect_dirt(ws, status, known=candidate.fingerprints)
     before = candidate.fingerprints
     paths = {*before, *dirt.paths}
     moved = tuple(

@@ -95,20 +95,32 @@ def sync_user_index(ws: Workspace, intent: Intent, made: str, *, beyond: tuple[s
 def find_made_commit(ws: Workspace, intent: Intent, *, documents: tuple[str, ...]) -> str | None:
     """The commit that a killed command made for its intent, or None.
 
-    It is known by its trailer; where a hook stripped that, by its parent and tree.
+    It is known by its trailer; where a hook stripped that, by its parent and tree. One on another parent than was
+    intended does not count: its tree reverts what somebody committed in between. It is taken back when it is the tip.
     """
     git = ws.repository.git
     wait_for_orphan(intent)
     tip = find_commit(git, intent.branch)
     if tip is None or tip == intent.head:
         return None
-    found = find_commit_of_operation(git, intent.id, start=intent.head, tip=tip)
-    if found is not None:
-        return found
-    facts = read_commit(git, tip)
     parents = (intent.head,) if intent.head else ()
+    found = find_commit_of_operation(git, intent.id, start=intent.head, tip=tip)
+    facts = read_commit(git, found or tip)
+    if found is not None:
+        if facts.parents == parents:
+            return found
+        _take_back_misplaced(ws, intent, found, facts.parents)
+        return None
     same_tree = set(beyond_checked(ws, intent, tip)) <= set(documents)
     return tip if facts.parents == parents and same_tree else None
+
+
+def _take_back_misplaced(ws: Workspace, intent: Intent, made: str, parents: tuple[str, ...]) -> None:
+    name = intent.branch.removeprefix("refs/heads/")
+    reason = f"aiw: take back {intent.id}"
+    is_back = len(parents) == 1 and move_ref(ws.repository.git, intent.branch, new=parents[0], old=made, reason=reason)
+    if not is_back:
+        ws.talk(f"note: {made[:10]} on {name} undoes the commit before it; take it back: git revert {made[:10]}")
 
 
 def wait_for_orphan(intent: Intent) -> None:

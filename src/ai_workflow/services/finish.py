@@ -23,6 +23,7 @@ from ai_workflow.services.candidate import (
     Candidate,
     build_candidate,
     find_changes_since,
+    find_outside,
     is_nothing,
     stash_outside,
 )
@@ -164,7 +165,7 @@ def _judge_and_commit(
     ws: Workspace, snapshot: Snapshot, task: Task, options: FinishOptions, listener: Listener
 ) -> FinishResult:
     candidate = build_candidate(ws, snapshot, task, options, index_name=_index_name(task))
-    if is_nothing(ws, candidate) and not options.no_change_reason:
+    if is_nothing(candidate) and not options.no_change_reason:
         raise AiwError(
             Kind.STATE,
             f"nothing has changed for {task.id}, so there is nothing to commit" + _foreign_note(candidate),
@@ -172,6 +173,12 @@ def _judge_and_commit(
         )
     candidate, results = _check(ws, snapshot, task, options, candidate, listener)
     verdict = judge(results, options)
+    if verdict.passed and is_nothing(candidate) and not options.no_change_reason:
+        raise AiwError(
+            Kind.STATE,
+            f"the checks undid the changes of {task.id}, so there is nothing to commit",
+            hint="let the check command only read, then do the work again",
+        )
     if not options.commit:
         outcome = "rehearsed" if verdict.passed else "failed"
         return FinishResult(outcome=outcome, task=task, results=results, reasons=verdict.reasons, candidate=candidate)
@@ -180,7 +187,7 @@ def _judge_and_commit(
         return FinishResult(
             outcome="failed", task=active, results=results, reasons=verdict.reasons, candidate=candidate
         )
-    if options.no_change_reason and is_nothing(ws, candidate):
+    if options.no_change_reason and is_nothing(candidate):
         done = record_no_change(ws, task, candidate, results, verdict, options)
         return FinishResult(outcome="done", task=done, results=results, candidate=candidate)
     made = _commit(ws, task, candidate, results, verdict, options, listener)
@@ -301,7 +308,7 @@ def _commit(
                     hint="put right what it names, then run the same command again; the task is still active",
                 )
             beyond = beyond_checked(ws, intent, made)
-            _verify(ws, task, intent, made, options, listener, altered=without(beyond, documents))
+            _verify(ws, task, candidate, intent, made, options, listener, altered=without(beyond, documents))
         except BaseException:
             # Git can fail, or we be interrupted, after the commit exists: then the next command completes it.
             if find_made_commit(ws, intent, documents=documents) is None:
@@ -337,6 +344,7 @@ def commit_message(ws: Workspace, task: Task, run: Run, intent: Intent) -> str:
 def _verify(
     ws: Workspace,
     task: Task,
+    candidate: Candidate,
     intent: Intent,
     made: str,
     options: FinishOptions,
@@ -348,6 +356,7 @@ def _verify(
     if not altered:
         return
     shown = ", ".join(show_path(path) for path in altered[:5])
+    _refuse_foreign(ws, task, candidate, intent, made, altered=altered)
     ws.talk(f"a hook changed what was committed ({shown}): checking that")
     is_pure = ws.config.checks.isolation == "worktree"
     differs = not is_pure and not work_tree_holds(ws, made, altered)
@@ -363,4 +372,26 @@ def _verify(
         Kind.CHECK,
         f"a hook changed {shown} in the commit of {task.id}, and {why}; the commit was taken back",
         hint="run the hook's fixer yourself, then finish again",
+    )
+
+
+def _refuse_foreign(
+    ws: Workspace, task: Task, candidate: Candidate, intent: Intent, made: str, *, altered: tuple[str, ...]
+) -> None:
+    """Takes the commit back when a hook put something into it that the task does not own.
+
+    Raises:
+        AiwError: SCOPE, naming the paths.
+    """
+    added = [path for path in altered if path not in candidate.paths]
+    outside = set(find_outside(ws, task, tuple(path for path in added if path not in candidate.fingerprints)))
+    foreign = [path for path in added if path in candidate.fingerprints or path in outside]
+    if not foreign:
+        return
+    take_back(ws, intent, made)
+    shown = "\n".join(f"  {show_path(path)}" for path in foreign[:20])
+    raise AiwError(
+        Kind.SCOPE,
+        f"a hook put into the commit of {task.id} what is not the task's; the commit was taken back:\n{shown}",
+        hint="let the hook add only the files it was given (no `git add -A`), then finish again",
     )
