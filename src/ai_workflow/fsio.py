@@ -186,7 +186,7 @@ def append_at(path: str, offset_bytes: int, data: bytes) -> None:
 
 def remove_file(path: str) -> None:
     """Removes the file; a missing one is fine. Not synced. Raises AiwError(IO)."""
-    with translated("remove", path), contextlib.suppress(FileNotFoundError):
+    with translated("remove", path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(path)
 
 

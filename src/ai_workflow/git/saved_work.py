@@ -237,10 +237,14 @@ def find_in_the_way(repository: Repository, saved: SavedWork, dirty: Mapping[str
     return tuple(found)
 
 
-def restore_work(repository: Repository, saved: SavedWork, *, head: str) -> Restored:
+def restore_work(repository: Repository, saved: SavedWork, *, head: str, temp_dir: str) -> Restored:
     """Brings the work tree and the index to what was saved, where HEAD still holds what it held then.
 
     Repeating it is harmless. Call `find_in_the_way` first: what lies at these paths is replaced.
+
+    Args:
+        head: commit that HEAD is at.
+        temp_dir: folder for unfinished files, outside of what git sees.
 
     Raises:
         AiwError: GIT, IO.
@@ -261,7 +265,7 @@ def restore_work(repository: Repository, saved: SavedWork, *, head: str) -> Rest
     for one in back:
         if one.work is not None:
             mode, blob = one.work.split(" ")
-            _write(repository, key_to_path(one.path), mode, contents[blob])
+            _write(repository, key_to_path(one.path), mode, contents[blob], temp_dir=temp_dir)
     set_index_entries(git, {key_to_path(one.path): one.index for one in back if one.index != one.head})
     return Restored(paths=tuple(key_to_path(one.path) for one in back), kept_back=tuple(kept_back))
 
@@ -282,7 +286,7 @@ def _read_blobs(git: Git, blobs: Sequence[str]) -> dict[str, bytes]:
     return found
 
 
-def _write(repository: Repository, path: str, mode: str, data: bytes) -> None:
+def _write(repository: Repository, path: str, mode: str, data: bytes, *, temp_dir: str) -> None:
     full = os.path.join(repository.top, path)
     if mode == "120000":
         with fsio.translated("write", full):
@@ -293,7 +297,7 @@ def _write(repository: Repository, path: str, mode: str, data: bytes) -> None:
         return
     if os.path.islink(full):
         fsio.remove_file(full)
-    fsio.write_file(full, data, temp_dir=os.path.join(repository.git_dir, "aiw-temp"), durable=False)
+    fsio.write_file(full, data, temp_dir=temp_dir, durable=False)
     with fsio.translated("set the mode of", full):
         bits = os.stat(full).st_mode
         os.chmod(full, bits | 0o111 if mode == "100755" else bits & ~0o111)
