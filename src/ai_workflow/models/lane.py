@@ -13,6 +13,8 @@ class Lane(Entity, frozen=True, kw_only=True):
     status: LaneStatus = "idle"
     milestone_id: str | None = None
     current_task_id: str | None = None
+    unfinished_task_id: str | None = None
+    """Whose uncommitted work lies in the work tree: of the active task, or of one that was blocked or cancelled."""
     branch: str | None = None
     worktree: str | None = None
     locked_scopes: tuple[str, ...] = ()

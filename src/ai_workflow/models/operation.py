@@ -46,7 +46,7 @@ class Operation(Entity, frozen=True, kw_only=True):
     refs: tuple[RefChange, ...] = ()
 
 
-IntentKind = Literal["scaffold", "finish", "sync_index"]
+IntentKind = Literal["scaffold", "finish", "park", "restore"]
 
 
 class Intent(Entity, frozen=True, kw_only=True):
@@ -66,7 +66,8 @@ class Intent(Entity, frozen=True, kw_only=True):
     head: str | None
     """What the ref pointed to before; None when it was unborn."""
     tree: str
-    """The tree that was checked; the commit may differ from it in aiw's own documents only."""
+    """The tree that was checked; the commit may differ from it in aiw's own documents only. For `park` and `restore`
+    the commit of the saved work."""
     index_file: str | None = None
     """The private index, so that an orphaned git can be recognised."""
     paths: tuple[str, ...] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ai_workflow.models.base import Entity, Record
 from ai_workflow.models.blocker import BlockerRef
 from ai_workflow.models.status import Priority, TaskStatus
@@ -11,10 +13,20 @@ class Decision(Record, frozen=True, kw_only=True):
     """A recorded exception to a gate: who allowed what, and why (spec §6.4)."""
 
     kind: str
-    """`allow`, `add-scope`, `adopt`, `no-change` or `unproven`."""
+    """`allow`, `add-scope`, `adopt`, `no-change`, `unproven`, `skip`, `cancel`, `audit` or `drop-parked`."""
     path: str | None = None
     reason: str
     actor: str
+    at: str
+
+
+class Parked(Record, frozen=True, kw_only=True):
+    """Uncommitted work of a task that was put aside when another task was claimed (spec §6.7)."""
+
+    commit: str
+    """The saved work, see `git.saved_work`; held by `refs/aiw/parked/<task id>`."""
+    paths: tuple[str, ...]
+    """For people, relative to the root."""
     at: str
 
 
@@ -53,7 +65,12 @@ class Task(Entity, frozen=True, kw_only=True):
     claimed_at: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
+    plan_values: dict[str, Any] = {}
+    """What the plan said of the fields that a person changed by command: an import keeps the change until the plan
+    says something else."""
     blocked_reason: str | None = None
+    parked: Parked | None = None
+    """Its uncommitted work, put aside until its next claim."""
     blocker: BlockerRef | None = None
     created_at: str
     updated_at: str

@@ -58,6 +58,8 @@ class Definitions:
             "key": self._match.keys[place],
             "workpackage": self._match.workpackage,
         }
+        if existing is not None:
+            fields |= _keep_edited(existing, fields)
         return Definition(fields=fields, is_chained=task.depends is None)
 
     def find_differences(self, definition: Definition, task: Task, *, with_chain: bool) -> tuple[str, ...]:
@@ -90,6 +92,20 @@ class Definitions:
             if before is None or before.status != "cancelled":
                 return (task_id,)
         return ()
+
+
+def _keep_edited(existing: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person changed by command stays until the plan itself says something else of it."""
+    kept = {
+        name: value
+        for name, value in existing.plan_values.items()
+        if name in fields and _comparable(fields[name]) == _comparable(value)
+    }
+    return {"plan_values": kept, **{name: getattr(existing, name) for name in kept}}
+
+
+def _comparable(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _plain(value: Any) -> Any:

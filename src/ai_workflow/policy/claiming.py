@@ -17,9 +17,11 @@ from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.status import MILESTONE_CLOSED, PRIORITIES, TASK_ACTIVE, TASK_CLOSED, TASK_SATISFIED
 from ai_workflow.models.task import Task
 from ai_workflow.policy.events import make_event
-from ai_workflow.policy.transitions import move
+from ai_workflow.policy.transitions import move, require_move
 
 MAX_REASONS = 20
+KIND_NOTE = "kind: "
+"""Begins the note that tells the kind of a task made out of band."""
 
 
 def unmet_dependencies(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
@@ -28,13 +30,26 @@ def unmet_dependencies(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
 
 
 def refresh_readiness(snapshot: Snapshot, *, now: str) -> Changes:
-    """Moves every planned task whose dependencies are satisfied to ready, and back when they no longer are."""
-    put = []
+    """Moves every planned task whose dependencies are satisfied to ready, and back when they no longer are.
+
+    A milestone that nobody has started is ready when one of its tasks can be taken, else planned.
+    """
+    put: list[Task | Milestone] = []
     for task in snapshot.tasks.values():
         if task.status == "planned" and not unmet_dependencies(snapshot, task):
             put.append(move(task, "unlock", now=now))
         elif task.status == "ready" and unmet_dependencies(snapshot, task):
             put.append(move(task, "relock", now=now))
+    after = snapshot.apply(Changes(put=tuple(put)))
+    for milestone in after.milestones.values():
+        if milestone.status not in ("planned", "ready") or milestone.start_sha is not None:
+            continue
+        waits = all(task.status in ("planned", "cancelled") for task in after.tasks_of(milestone))
+        has_planned = any(task.status == "planned" for task in after.tasks_of(milestone))
+        if milestone.status == "ready" and waits and has_planned:
+            put.append(move(milestone, "relock", now=now))
+        elif milestone.status == "planned" and not (waits and has_planned):
+            put.append(move(milestone, "unlock", now=now))
     return Changes(put=tuple(put))
 
 
@@ -45,7 +60,8 @@ def claimable_tasks(snapshot: Snapshot, milestone: Milestone) -> tuple[Task, ...
         for task in snapshot.tasks_of(milestone)
         if task.status in ("planned", "ready") and not unmet_dependencies(snapshot, task)
     ]
-    return tuple(sorted(ready, key=lambda task: PRIORITIES.index(task.priority)))
+    # What was begun and put aside goes first, so that little lies about unfinished.
+    return tuple(sorted(ready, key=lambda task: (task.parked is None, PRIORITIES.index(task.priority))))
 
 
 def find_active_task(snapshot: Snapshot) -> Task | None:
@@ -66,15 +82,33 @@ def find_next_milestone(snapshot: Snapshot) -> Milestone | None:
 
     None when the plan is complete or nothing can be claimed; `explain_waiting` tells which.
     """
-    candidates = open_milestones(snapshot)
+    everything = open_milestones(snapshot)
+    candidates = [milestone for milestone in everything if milestone.recovery is None]
+    for milestone in candidates:
+        if is_urgent(snapshot, milestone) and claimable_tasks(snapshot, milestone):
+            return milestone
+    for milestone in everything:
+        if milestone.recovery is not None and claimable_tasks(snapshot, milestone):
+            return milestone
     for milestone in candidates:
         if milestone.status in ("in_progress", "blocked", "done", "pr_created"):
             return milestone
-    for milestone in candidates:
+    # One that was left for something urgent comes before one that was never started.
+    for milestone in sorted(candidates, key=lambda milestone: milestone.start_sha is None):
         tasks = snapshot.tasks_of(milestone)
         if all(task.status in TASK_CLOSED for task in tasks) or claimable_tasks(snapshot, milestone):
             return milestone
     return None
+
+
+def is_out_of_band(snapshot: Snapshot, milestone: Milestone) -> bool:
+    """Whether the milestone was made by `task adhoc` and not by a plan."""
+    return any(note.startswith(KIND_NOTE) for task in snapshot.tasks_of(milestone) for note in task.notes)
+
+
+def is_urgent(snapshot: Snapshot, milestone: Milestone) -> bool:
+    """Whether it is a hotfix, which is taken before everything that is not under way already."""
+    return any(note == f"{KIND_NOTE}hotfix" for task in snapshot.tasks_of(milestone) for note in task.notes)
 
 
 def explain_waiting(snapshot: Snapshot, milestones: Sequence[Milestone]) -> tuple[str, ...]:
@@ -112,14 +146,19 @@ def _describe(snapshot: Snapshot, ref: str) -> str:
     return f"{ref} ({milestone.status.replace('_', ' ')})" if milestone else f"{ref} (unknown)"
 
 
-def require_claimable(snapshot: Snapshot, lane: Lane, task: Task) -> None:
+def require_claimable(snapshot: Snapshot, lane: Lane, task: Task, *, leaves: bool = False) -> None:
     """Passes when the lane may claim this task now.
+
+    Args:
+        leaves: whether the lane leaves what it is on for this task; what it is on does not count then.
 
     Raises:
         AiwError: STATE, with the reason and what to type.
     """
     active = find_active_task(snapshot)
-    if active is not None and active.id != task.id:
+    if task.status not in ("planned", "ready") and (active is None or active.id != task.id):
+        require_move(task, "claim")
+    if active is not None and active.id != task.id and not leaves:
         raise AiwError(
             Kind.STATE,
             f"{task.id} cannot be claimed: {active.id} is {active.status.replace('_', ' ')} ({active.title})",
@@ -131,6 +170,14 @@ def require_claimable(snapshot: Snapshot, lane: Lane, task: Task) -> None:
             Kind.STATE,
             f"{task.id} cannot be claimed: it waits for {', '.join(_describe(snapshot, ref) for ref in unmet)}",
             hint=f"take the next one in order: aiw next --lane {lane.id}",
+        )
+    if leaves:
+        return
+    if lane.unfinished_task_id not in (None, owner_of_work(snapshot, task).id):
+        raise AiwError(
+            Kind.LOCKED,
+            f"{task.id} cannot be claimed: another command has begun with {lane.unfinished_task_id} in the meantime",
+            hint="run the same command again",
         )
     if lane.milestone_id != task.milestone_id:
         raise AiwError(
@@ -177,12 +224,25 @@ def claim_task(
         started_at=now,
     )
     held = replace(
-        lane, current_task_id=task.id, last_run_id=run_id, locked_scopes=task.conflict_scopes, updated_at=now
+        lane,
+        current_task_id=task.id,
+        unfinished_task_id=owner_of_work(snapshot, task).id,
+        last_run_id=run_id,
+        locked_scopes=task.conflict_scopes,
+        updated_at=now,
     )
     event = make_event(
         "task_claimed", f"{task.id} claimed by lane {lane.id}", task=claimed, run_id=run_id, now=now, actor=actor
     )
     return Changes(put=(project, claimed, run, held), events=(event,))
+
+
+def owner_of_work(snapshot: Snapshot, task: Task) -> Task:
+    """The task whose work lies in the tree when this one is worked on: for a recovery the task it repairs."""
+    milestone = snapshot.find_milestone(task.milestone_id)
+    if milestone is None or milestone.recovery is None:
+        return task
+    return snapshot.find_task(milestone.recovery.blocked_task_id) or task
 
 
 def start_claimed_task(snapshot: Snapshot, task: Task, *, now: str, actor: str) -> Changes:

@@ -13,17 +13,23 @@ from ai_workflow.models.status import TASK_ACTIVE
 from ai_workflow.models.task import Decision, Task
 from ai_workflow.policy.claiming import find_active_task, next_run_id, refresh_readiness
 from ai_workflow.policy.events import make_event
+from ai_workflow.policy.recovery import find_repaired, resolve_recovery
 from ai_workflow.policy.transitions import move
 
 
 def require_finishable(snapshot: Snapshot, *, lane_id: str, task_id: str | None) -> Task:
     """The task that a finish is about: the lane's active one, which must be `task_id` when that is given.
 
+    While a recovery is active that is the task it repairs, which may be named by its own id or the recovery's.
+
     Raises:
         AiwError: STATE or NOT_FOUND.
     """
     lane = snapshot.get_lane(lane_id)
     active = snapshot.find_task(lane.current_task_id) or find_active_task(snapshot)
+    repaired = find_repaired(snapshot, active) if active is not None else None
+    if repaired is not None and active is not None and task_id in (None, active.id, repaired.id):
+        return repaired
     wanted = snapshot.get_task(task_id) if task_id else active
     if wanted is None or active is None:
         if wanted is not None:
@@ -129,6 +135,8 @@ def complete_task(
         run: the run with its evidence, still `started`.
         sha: the commit; None with `no_change_reason`.
     """
+    recovered = resolve_recovery(snapshot, snapshot.get_task(task_id), now=now, actor=actor)
+    snapshot = snapshot.apply(recovered)
     task = snapshot.get_task(task_id)
     done = move(
         task,
@@ -145,7 +153,7 @@ def complete_task(
     )
     completed = move(run, "complete", now=now, finished_at=now, commit_sha=sha)
     lane = snapshot.get_lane(task.lane_id or "core")
-    free = replace(lane, current_task_id=None, locked_scopes=(), updated_at=now)
+    free = replace(lane, current_task_id=None, unfinished_task_id=None, locked_scopes=(), updated_at=now)
     event = make_event("task_done", f"{task.id} done", task=done, run_id=run.id, now=now, actor=actor)
-    changes = Changes(put=(done, completed, free), events=(event,))
+    changes = recovered.then(Changes(put=(done, completed, free), events=(event,)))
     return changes.then(refresh_readiness(snapshot.apply(changes), now=now))

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.models.blocker import Blocker, make_blocker_ref
-from ai_workflow.models.ids import format_id, id_number, id_order
+from ai_workflow.models.blocker import make_blocker_ref
+from ai_workflow.models.ids import id_order
 from ai_workflow.models.lane import Lane
 from ai_workflow.models.milestone import Closeout, Milestone
 from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.status import MILESTONE_CLOSED, TASK_CLOSED, BlockerClass
-from ai_workflow.policy.claiming import find_active_task, refresh_readiness
+from ai_workflow.policy.blockers import open_blocker, resolve_blockers
+from ai_workflow.policy.claiming import find_active_task, is_out_of_band, refresh_readiness
 from ai_workflow.policy.events import make_event
-from ai_workflow.policy.transitions import move, require_move
+from ai_workflow.policy.tasks import end_task
+from ai_workflow.policy.transitions import can_move, move, require_move
 
 
 def require_startable(snapshot: Snapshot, lane: Lane, milestone: Milestone) -> None:
@@ -27,7 +29,7 @@ def require_startable(snapshot: Snapshot, lane: Lane, milestone: Milestone) -> N
     if milestone.status != "in_progress":
         require_move(milestone, "start")
     current = snapshot.find_milestone(lane.milestone_id)
-    if current is not None and current.id != milestone.id and current.status not in MILESTONE_CLOSED:
+    if current is not None and current.status not in MILESTONE_CLOSED and not _may_leave(snapshot, current, milestone):
         active = find_active_task(snapshot)
         ending = (
             f"agent finish --lane {lane.id} --task {active.id} --commit" if active else f"agent run --lane {lane.id}"
@@ -47,6 +49,16 @@ def require_startable(snapshot: Snapshot, lane: Lane, milestone: Milestone) -> N
                 f"{milestone.id} cannot be started: it needs {other.id}, which is {other.status.replace('_', ' ')}",
                 hint=f"start that one: aiw milestone start {other.id}",
             )
+
+
+def _may_leave(snapshot: Snapshot, current: Milestone, following: Milestone) -> bool:
+    """Whether a lane may go from one open milestone to another: for out-of-band work, and to and from a recovery."""
+    if current.id == following.id:
+        return True
+    related = {current.id, following.id}
+    if any(m.recovery is not None and m.recovery.parent_milestone_id in related for m in (current, following)):
+        return True
+    return following.recovery is None and is_out_of_band(snapshot, following)
 
 
 def _milestone_dependencies(snapshot: Snapshot, milestone: Milestone) -> tuple[str, ...]:
@@ -124,8 +136,17 @@ def merge_milestone(snapshot: Snapshot, milestone: Milestone, *, closeout: Close
         milestone_id=milestone.id, lane_id=lane.id, now=now, actor=actor,
     )  # fmt: skip
     resolved = resolve_blockers(snapshot, milestone_id=milestone.id, now=now)
-    changes = Changes(put=(merged, freed), events=(event,)).then(resolved)
+    repairs = tuple(move(m, "merge", now=now) for m in _recoveries_of(snapshot, milestone) if m.status == "done")
+    changes = Changes(put=(merged, freed, *repairs), events=(event,)).then(resolved)
     return changes.then(refresh_readiness(snapshot.apply(changes), now=now))
+
+
+def _recoveries_of(snapshot: Snapshot, milestone: Milestone) -> tuple[Milestone, ...]:
+    return tuple(
+        other
+        for other in snapshot.milestones.values()
+        if other.recovery is not None and other.recovery.parent_milestone_id == milestone.id
+    )
 
 
 def block_milestone(
@@ -141,44 +162,70 @@ def block_milestone(
     actor: str,
 ) -> Changes:
     """Records why the closeout cannot go on. The same obstacle again keeps its blocker's id and its `since`."""
-    project = snapshot.require_project()
-    same = next(
-        (b for b in snapshot.open_blockers() if b.blocked_milestone_id == milestone.id and b.step == step), None
-    )
-    put = []
-    if same is None:
-        taken = max((id_number(key)[0] for key in snapshot.blockers), default=0)
-        number = max(project.counters.blocker, taken) + 1
-        project = replace(project, counters=replace(project.counters, blocker=number))
-        put.append(project)
-        blocker_id, since = format_id("blocker", number), now
-    else:
-        blocker_id, since = same.id, same.since
-    blocker = Blocker(
-        id=blocker_id,
+    blocker, opened = open_blocker(
+        snapshot,
         klass=klass,
         step=step,
         message=message,
-        evidence=tuple(evidence),
-        since=since,
+        evidence=evidence,
         next_command=next_command,
-        blocked_milestone_id=milestone.id,
+        milestone_id=milestone.id,
+        task_id=None,
+        now=now,
     )
     blocked = move(milestone, "block", now=now, blocker=make_blocker_ref(blocker))
     event = make_event(
         "milestone_closeout_blocked", f"{milestone.id}: {message.splitlines()[0]}", milestone_id=milestone.id,
         lane_id=milestone.lane_id, now=now, actor=actor, status="blocked", details=evidence,
     )  # fmt: skip
-    others = resolve_blockers(snapshot, milestone_id=milestone.id, now=now, keep=blocker_id)
-    return Changes(put=(*put, blocker, blocked), events=(event,)).then(others)
+    lane = snapshot.lanes.get(milestone.lane_id or "core")
+    held: tuple[Lane, ...] = ()
+    if lane is not None and lane.milestone_id == milestone.id and lane.status in ("active", "blocked"):
+        held = (move(lane, "block", now=now),)
+    others = resolve_blockers(snapshot, milestone_id=milestone.id, now=now, keep=blocker.id)
+    return opened.then(Changes(put=(blocked, *held), events=(event,))).then(others)
 
 
-def resolve_blockers(snapshot: Snapshot, *, milestone_id: str, now: str, keep: str | None = None) -> Changes:
-    """Closes the milestone's open blockers, all but `keep`."""
-    return Changes(
-        put=tuple(
-            replace(blocker, status="resolved", resolved_at=now)
-            for blocker in snapshot.open_blockers()
-            if blocker.blocked_milestone_id == milestone_id and blocker.blocked_task_id is None and blocker.id != keep
+def cancel_milestone(snapshot: Snapshot, milestone: Milestone, *, reason: str, now: str, actor: str) -> Changes:
+    """The milestone is given up: its open tasks cancelled, its blockers closed, the lane free. Its branch stays.
+
+    Raises:
+        AiwError: STATE when the table forbids it.
+    """
+    if milestone.recovery is not None:
+        raise AiwError(
+            Kind.STATE,
+            f"{milestone.id} is a recovery",
+            hint=f"give it up: aiw recovery abort {milestone.id} --reason …",
         )
+    require_move(milestone, "cancel")
+    changes = Changes()
+    for task in snapshot.tasks_of(milestone):
+        if task.status not in TASK_CLOSED:
+            now_state = snapshot.apply(changes)
+            ended = end_task(now_state, now_state.get_task(task.id), "cancel", reason=reason, now=now, actor=actor)
+            changes = changes.then(ended)
+    after = snapshot.apply(changes)
+    cancelled = move(after.get_milestone(milestone.id), "cancel", now=now, blocker=None)
+    event = make_event(
+        "milestone_cancelled", f"{milestone.id}: {reason}", milestone_id=milestone.id, now=now, actor=actor
     )
+    repairs = tuple(move(m, "cancel", now=now) for m in _recoveries_of(after, milestone) if can_move(m, "cancel"))
+    changes = changes.then(resolve_blockers(after, milestone_id=milestone.id, now=now))
+    changes = changes.then(Changes(put=(cancelled, *repairs), events=(event,)))
+    lane = snapshot.apply(changes).lanes.get(milestone.lane_id or "core")
+    if lane is not None and lane.milestone_id == milestone.id:
+        free = move(lane, "detach", now=now, milestone_id=None, branch=None, current_task_id=None)
+        changes = changes.then(Changes(put=(free,)))
+    return changes.then(refresh_readiness(snapshot.apply(changes), now=now))
+
+
+def skip_open_tasks(snapshot: Snapshot, milestone: Milestone, *, reason: str, now: str, actor: str) -> Changes:
+    """Every open task of the milestone skipped, for a milestone that is closed incomplete."""
+    changes = Changes()
+    for task in snapshot.tasks_of(milestone):
+        if task.status not in TASK_CLOSED:
+            now_state = snapshot.apply(changes)
+            ended = end_task(now_state, now_state.get_task(task.id), "skip", reason=reason, now=now, actor=actor)
+            changes = changes.then(ended)
+    return changes

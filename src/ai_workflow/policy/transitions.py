@@ -28,8 +28,15 @@ TASK_MOVES: Moves = {
     "finish": {"claimed": "done", "in_progress": "done"},
     "block": {"planned": "blocked", "ready": "blocked", "claimed": "blocked", "in_progress": "blocked"},
     "unblock": {"blocked": "planned"},
+    "recover": {"blocked": "in_progress"},
     "release": {"claimed": "ready", "in_progress": "ready"},
-    "skip": {"planned": "skipped", "ready": "skipped", "blocked": "skipped"},
+    "skip": {
+        "planned": "skipped",
+        "ready": "skipped",
+        "claimed": "skipped",
+        "in_progress": "skipped",
+        "blocked": "skipped",
+    },
     "cancel": {
         "planned": "cancelled",
         "ready": "cancelled",
@@ -40,21 +47,33 @@ TASK_MOVES: Moves = {
 }
 
 MILESTONE_MOVES: Moves = {
+    "unlock": {"planned": "ready"},
+    "relock": {"ready": "planned"},
     "start": {"planned": "in_progress", "ready": "in_progress", "blocked": "in_progress"},
     "complete": {"in_progress": "done", "blocked": "done", "ready": "done", "planned": "done"},
     "block": {"in_progress": "blocked", "done": "blocked", "pr_created": "blocked", "blocked": "blocked"},
     "open_pr": {"done": "pr_created"},
     "merge": {"done": "merged", "pr_created": "merged"},
     "reopen": {"done": "in_progress", "blocked": "in_progress"},
-    "cancel": {"planned": "cancelled", "ready": "cancelled", "in_progress": "cancelled", "blocked": "cancelled"},
+    "suspend": {"in_progress": "ready"},
+    "cancel": {
+        "planned": "cancelled",
+        "ready": "cancelled",
+        "in_progress": "cancelled",
+        "blocked": "cancelled",
+        "done": "cancelled",
+    },
 }
 
 LANE_MOVES: Moves = {
     "start": {"idle": "active", "active": "active", "finished": "active", "blocked": "active"},
-    "pause": {"active": "paused"},
-    "resume": {"paused": "active", "blocked": "active"},
+    "pause": {"idle": "paused", "active": "paused", "blocked": "paused", "finished": "paused"},
+    "resume": {"paused": "active"},
+    "wake": {"paused": "idle"},
+    "detach": {"active": "idle", "blocked": "idle", "idle": "idle", "paused": "paused"},
     "block": {"active": "blocked", "blocked": "blocked"},
-    "finish": {"active": "idle", "blocked": "idle", "paused": "idle", "idle": "idle"},
+    "finish": {"active": "idle", "blocked": "idle", "paused": "paused", "idle": "idle"},
+    "close": {"idle": "finished", "active": "finished", "blocked": "finished"},
 }
 
 RUN_MOVES: Moves = {
