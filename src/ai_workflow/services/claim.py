@@ -9,17 +9,20 @@ from ai_workflow.config.ownership import prompt_path
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.status import read_status, show_path
 from ai_workflow.models.base import Record
+from ai_workflow.models.operation import Intent
 from ai_workflow.models.run import Run
-from ai_workflow.models.snapshot import Snapshot
+from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.policy.claiming import (
     claim_task,
     claimable_tasks,
     explain_waiting,
     find_active_task,
+    owner_of_work,
     start_claimed_task,
 )
 from ai_workflow.policy.finishing import last_failure
+from ai_workflow.services import parking
 from ai_workflow.services.changeset import collect_dirt, split_dirt
 from ai_workflow.services.workspace import Workspace
 
@@ -52,6 +55,7 @@ def claim(ws: Workspace, lane_id: str, *, task_id: str | None = None, is_started
             is claimed then).
     """
     early = _early_paths(ws, lane_id)
+    intent: Intent | None = None
     with ws.store.transaction("claim a task") as change:
         snapshot = change.before
         lane = snapshot.get_lane(lane_id)
@@ -74,10 +78,45 @@ def claim(ws: Workspace, lane_id: str, *, task_id: str | None = None, is_started
                 )
             )
             task, claimed = change.after.get_task(chosen.id), True
+            intent = _intend_restoring(ws, change.before, task, operation=change.operation_id, now=change.now)
+            change.apply(Changes(put=(intent,) if intent else ()))
         text = render(ws, change.after, task, early_paths=early)
     rel = prompt_rel(ws, lane_id)
+    if intent is not None:
+        with ws.git_effects(f"restore {intent.task_id}"):
+            # Another command may have settled it while this one waited for the repository.
+            if intent.id in ws.store.snapshot().intents:
+                parking.end_restoring(ws, intent)
     ws.documents.write_document(rel, text)
-    return Claim(task=task, claimed=claimed, prompt_rel=rel, early_paths=early)
+    return Claim(task=ws.store.snapshot().get_task(task.id), claimed=claimed, prompt_rel=rel, early_paths=early)
+
+
+def _intend_restoring(ws: Workspace, before: Snapshot, task: Task, *, operation: str, now: str) -> Intent | None:
+    """The intent to bring parked work back, when there is some."""
+    owner = parking.find_parked(before, task)
+    if owner is None or owner.parked is None:
+        return None
+    parking.require_restorable(ws, task, owner)
+    return Intent(
+        id=operation,
+        kind="restore",
+        task_id=owner.id,
+        branch=parking.parked_ref(owner.id),
+        head=None,
+        tree=owner.parked.commit,
+        at=now,
+    )
+
+
+def hand_out_active(ws: Workspace, lane_id: str) -> str | None:
+    """Writes the prompt of the lane's active task anew; returns its path, or None when no task is active."""
+    snapshot = ws.store.snapshot()
+    task = find_active_task(snapshot)
+    if task is None:
+        return None
+    rel = prompt_rel(ws, lane_id)
+    ws.documents.write_document(rel, render(ws, snapshot, task))
+    return rel
 
 
 def _choose(ws: Workspace, snapshot: Snapshot, milestone_id: str | None) -> Task:
@@ -104,7 +143,8 @@ def render(
     from ai_workflow.rendering.prompts import render_task_prompt
 
     folder = ws.config.prompts.templates_dir
-    failure: Run | None = last_failure(snapshot, task)
+    owner = owner_of_work(snapshot, task)
+    failure: Run | None = last_failure(snapshot, owner)
     return render_task_prompt(
         snapshot,
         task,

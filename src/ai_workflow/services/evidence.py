@@ -15,6 +15,7 @@ from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.task import Decision, Task
 from ai_workflow.policy.finishing import complete_task, ensure_run, fail_task, require_finishable
 from ai_workflow.policy.gates import FinishOptions, Verdict
+from ai_workflow.policy.recovery import RecoveryLimits, after_failure
 from ai_workflow.services.candidate import Candidate
 from ai_workflow.services.changeset import make_baseline
 from ai_workflow.services.workspace import Workspace
@@ -44,8 +45,9 @@ def record_failure(
     candidate: Candidate,
     results: Sequence[CheckResult],
     verdict: Verdict,
+    options: FinishOptions,
 ) -> Task:
-    """The run is over and failed, the task stays active; returns it."""
+    """The run is over and failed; the task stays active, or its recovery begins or goes on. Returns the task."""
     with ws.store.transaction(f"failed checks of {task.id}") as change:
         fresh = change.before.get_task(task.id)
         changes, run = ensure_run(change.before, fresh, now=change.now, actor=ws.actor)
@@ -64,7 +66,28 @@ def record_failure(
                 actor=ws.actor,
             )
         )
+        if options.audit != "fail":
+            change.apply(
+                after_failure(
+                    change.after,
+                    change.after.get_task(task.id),
+                    results,
+                    limits=recovery_limits(ws),
+                    now=change.now,
+                    actor=ws.actor,
+                )
+            )
     return change.after.get_task(task.id)
+
+
+def recovery_limits(ws: Workspace) -> RecoveryLimits:
+    """What the config says about recoveries."""
+    settings = ws.config.recovery
+    return RecoveryLimits(
+        is_automatic=settings.enabled and settings.auto_for_failed_checks,
+        max_attempts=settings.max_attempts_per_task,
+        prefix=ws.command_prefix,
+    )
 
 
 def _decisions(ws: Workspace, options: FinishOptions, *, now: str) -> tuple[Decision, ...]:

@@ -18,7 +18,8 @@ from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.policy.finishing import require_finishable
 from ai_workflow.policy.gates import FinishOptions, Verdict, judge
-from ai_workflow.services import closeout, resume
+from ai_workflow.policy.recovery import find_repaired
+from ai_workflow.services import claim, closeout, resume
 from ai_workflow.services.candidate import (
     Candidate,
     build_candidate,
@@ -86,19 +87,10 @@ def finish_task(ws: Workspace, request: FinishRequest, *, listener: Listener | N
         ended = closeout.advance(ws, done.milestone_id, listener_of_checks=_listeners(listener))
         return FinishResult(outcome="already_done", task=done, commit_sha=done.commit_sha, closeout=ended)
     task = require_finishable(snapshot, lane_id=request.lane_id, task_id=request.task_id)
-    lease = ws.finish_lease(request.lane_id, task.id)
-    try:
-        lease.acquire(deadline_s=0)
-    except AiwError as error:
-        raise AiwError(
-            Kind.LOCKED,
-            f"{task.id} is being finished already: {error.message.partition(': ')[2]}",
-            hint="wait for it to end",
-        ) from error
-    try:
+    with ws.finishing(request.lane_id, task.id):
         result = _finish(ws, snapshot, task, request.options, listener or Listener())
-    finally:
-        lease.release()
+    if result.outcome == "failed" and result.task.status == "blocked":
+        claim.hand_out_active(ws, request.lane_id)
     if result.outcome != "done":
         return result
     ended = closeout.advance(ws, task.milestone_id, listener_of_checks=_listeners(listener))
@@ -135,7 +127,8 @@ def _require_reason(options: FinishOptions) -> None:
 def _find_done(snapshot: Snapshot, request: FinishRequest) -> Task | None:
     """The task meant, when it is done already."""
     if request.task_id:
-        task = snapshot.get_task(request.task_id)
+        named = snapshot.get_task(request.task_id)
+        task = find_repaired(snapshot, named) or named
         return task if task.status == "done" else None
     lane = snapshot.get_lane(request.lane_id)
     if lane.current_task_id is not None or lane.milestone_id is None:
@@ -183,7 +176,7 @@ def _judge_and_commit(
         outcome = "rehearsed" if verdict.passed else "failed"
         return FinishResult(outcome=outcome, task=task, results=results, reasons=verdict.reasons, candidate=candidate)
     if not verdict.passed:
-        active = record_failure(ws, task, candidate, results, verdict)
+        active = record_failure(ws, task, candidate, results, verdict, options)
         return FinishResult(
             outcome="failed", task=active, results=results, reasons=verdict.reasons, candidate=candidate
         )

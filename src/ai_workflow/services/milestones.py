@@ -24,7 +24,12 @@ from ai_workflow.models.ids import make_branch_name
 from ai_workflow.models.lane import Lane
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Changes, Snapshot
-from ai_workflow.policy.milestones import require_startable, start_milestone
+from ai_workflow.policy.milestones import (
+    cancel_milestone,
+    require_startable,
+    skip_open_tasks,
+    start_milestone,
+)
 from ai_workflow.services.changeset import Dirt, collect_dirt, make_baseline
 from ai_workflow.services.landing import find_tip
 from ai_workflow.services.scaffold import commit_scaffold, find_missing, stage_for_switch, unstage
@@ -232,9 +237,10 @@ def _ensure_scaffold(
             f"base branch {base} does not exist",
             hint="set git.base_branch in .ai-workflow.yaml to one that does",
         )
-    ws.documents.write_handoffs(snapshot)
-    if not find_missing(ws, tracked or local):
+    if any(not find_missing(ws, held) for held in (tracked, local) if held is not None):
         return None
+    # They are written only because they are committed now: a start leaves the tree as clean as it was.
+    ws.documents.write_handoffs(snapshot)
     if local is not None and tracked is not None and local != tracked and is_ancestor(git, local, tracked):
         _fast_forward_base(ws, base, local=local, tracked=tracked, status=status)
     made = commit_scaffold(ws, base_branch=base, head_branch=status.branch)
@@ -353,3 +359,25 @@ def _tell_dirt(what: str, ws: Workspace, dirt: Dirt) -> None:
         shown = ", ".join(show_path(path) for path in list(dirt.paths)[:_SHOWN_PATHS])
         more = f" and {len(dirt.paths) - _SHOWN_PATHS} more" if len(dirt.paths) > _SHOWN_PATHS else ""
         ws.talk(f"note: {what}: {shown}{more}")
+
+
+def cancel(ws: Workspace, milestone_id: str, *, reason: str) -> Milestone:
+    """Gives the milestone up; see `policy.milestones.cancel_milestone`. Raises AiwError(STATE, LOCKED)."""
+    from ai_workflow.services import resume
+
+    resume.resume(ws)
+    with ws.finishing("core", milestone_id), ws.store.transaction(f"cancel {milestone_id}") as change:
+        milestone = change.before.get_milestone(milestone_id)
+        change.apply(cancel_milestone(change.before, milestone, reason=reason.strip(), now=change.now, actor=ws.actor))
+    return change.after.get_milestone(milestone_id)
+
+
+def skip_open(ws: Workspace, milestone_id: str, *, reason: str) -> None:
+    """Skips the milestone's open tasks, so that it can be closed. Raises AiwError(USAGE) without a reason."""
+    if not reason.strip():
+        raise AiwError(
+            Kind.USAGE, "--allow-incomplete skips tasks, so it needs a reason", hint="--allow-incomplete 'why'"
+        )
+    with ws.finishing("core", milestone_id), ws.store.transaction(f"skip what is open in {milestone_id}") as change:
+        milestone = change.before.get_milestone(milestone_id)
+        change.apply(skip_open_tasks(change.before, milestone, reason=reason.strip(), now=change.now, actor=ws.actor))

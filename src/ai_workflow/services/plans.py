@@ -171,7 +171,7 @@ def _reconcile(
         base_branch=ws.config.git.base_branch,
         digest=source.digest,
         plan_path=source.rel,
-        taken_branches=_taken_branches(ws),
+        taken_branches=taken_branches(ws),
     )
     if reconciled.refusals:
         raise invalid(ws, source, list(reconciled.refusals))
@@ -199,7 +199,7 @@ def _archive(ws: Workspace, before: Snapshot, reconciled: Reconciled) -> Changes
     return Changes(remove=tuple(entity for entity in entities if entity.id not in kept))
 
 
-def _taken_branches(ws: Workspace) -> tuple[str, ...]:
+def taken_branches(ws: Workspace) -> tuple[str, ...]:
     """Names of all branches here and on remotes: no milestone may take one of them (spec §3)."""
     git = ws.repository.git
     local = [ref.removeprefix("refs/heads/") for ref in list_branches(git)]

@@ -10,17 +10,19 @@ from ai_workflow.errors import AiwError, ExitCode, Kind
 from ai_workflow.models.base import Record
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Snapshot
-from ai_workflow.models.status import MILESTONE_CLOSED
+from ai_workflow.models.status import MILESTONE_CLOSED, TASK_ACTIVE
 from ai_workflow.models.task import Task
 from ai_workflow.policy.claiming import (
     claimable_tasks,
     explain_waiting,
     find_active_task,
     find_next_milestone,
+    is_out_of_band,
     open_milestones,
+    require_claimable,
 )
-from ai_workflow.policy.milestones import is_complete
-from ai_workflow.services import claim, closeout, milestones, plans, resume
+from ai_workflow.policy.milestones import is_complete, require_startable
+from ai_workflow.services import claim, closeout, milestones, parking, plans, resume
 from ai_workflow.services.closeout import CloseoutResult, Listeners
 from ai_workflow.services.workspace import Workspace
 
@@ -67,6 +69,8 @@ def advance(
     resume.resume(ws)
     snapshot = ws.store.snapshot()
     snapshot.require_project()
+    if task_id is not None and (wanted := _find_wanted(snapshot, lane_id, task_id)) is not None:
+        return Advance(outcome="task", claim=take(ws, lane_id, wanted.id))
     if find_active_task(snapshot) is None:
         _import_if_needed(ws, snapshot, plan)
     done: list[CloseoutResult] = []
@@ -87,12 +91,66 @@ def advance(
     raise AiwError(Kind.STATE, "the plan has more milestones than aiw can walk through")
 
 
+def take(ws: Workspace, lane_id: str, task_id: str, *, is_started: bool = True) -> claim.Claim:
+    """Claims exactly this task; work that was begun on another one is put aside first when this one was made out of
+    band, and its milestone started.
+
+    Raises:
+        AiwError: STATE when the task cannot be claimed now; GIT when the tree cannot be made ready for it.
+    """
+    resume.resume(ws)
+    snapshot = ws.store.snapshot()
+    lane = snapshot.get_lane(lane_id)
+    task = snapshot.get_task(task_id)
+    if task.status not in TASK_ACTIVE:
+        milestone = snapshot.get_milestone(task.milestone_id)
+        leaves = lane.milestone_id is None or is_out_of_band(snapshot, milestone)
+        require_claimable(snapshot, lane, task, leaves=leaves)
+        if leaves:
+            require_startable(snapshot, lane, milestone)
+        parking.make_room(ws, lane_id, task)
+        if leaves:
+            milestones.start(ws, lane_id, milestone.id)
+    return claim.claim(ws, lane_id, task_id=task_id, is_started=is_started)
+
+
+def take_next(ws: Workspace, lane_id: str, *, is_started: bool = True) -> claim.Claim:
+    """Claims the next task of the milestone under way, or hands the active one out again.
+
+    Raises:
+        AiwError: STATE when nothing can be claimed; GIT when the tree cannot be made ready for it.
+    """
+    resume.resume(ws)
+    snapshot = ws.store.snapshot()
+    milestone = snapshot.find_milestone(snapshot.get_lane(lane_id).milestone_id)
+    if find_active_task(snapshot) is None and milestone is not None:
+        waiting = claimable_tasks(snapshot, milestone)
+        if waiting:
+            parking.make_room(ws, lane_id, waiting[0])
+    return claim.claim(ws, lane_id, is_started=is_started)
+
+
+def _find_wanted(snapshot: Snapshot, lane_id: str, task_id: str) -> Task | None:
+    """The named task when it is to be taken as it is named; None when the loop leads to it anyway."""
+    task = snapshot.get_task(task_id)
+    milestone = snapshot.get_milestone(task.milestone_id)
+    is_elsewhere = snapshot.get_lane(lane_id).milestone_id != milestone.id
+    return task if task.status not in TASK_ACTIVE and is_elsewhere and is_out_of_band(snapshot, milestone) else None
+
+
 def _go_on(
     ws: Workspace, lane_id: str, snapshot: Snapshot, milestone: Milestone, *, task_id: str | None, hands_out: bool
 ) -> claim.Claim | None:
     """Starts or resumes the milestone and hands a task out."""
-    if find_active_task(snapshot) is None and not claimable_tasks(snapshot, milestone) and not task_id:
+    active = find_active_task(snapshot)
+    claimable = claimable_tasks(snapshot, milestone)
+    if active is None and not claimable and not task_id:
         raise _nothing_claimable(ws, snapshot, [milestone, *_others(snapshot, milestone)])
+    named = snapshot.get_task(task_id) if task_id else None
+    following = active or named or claimable[0]
+    if following.milestone_id == milestone.id:
+        require_startable(snapshot, snapshot.get_lane(lane_id), milestone)
+        parking.make_room(ws, lane_id, following)
     milestones.start(ws, lane_id, milestone.id)
     return claim.claim(ws, lane_id, task_id=task_id) if hands_out else None
 
@@ -130,6 +188,9 @@ def _nothing_claimable(ws: Workspace, snapshot: Snapshot, waiting: list[Mileston
     # A damaged task cannot be explained by its status: name the file instead.
     snapshot.require_undamaged()
     reasons = "\n".join(f"  {line}" for line in explain_waiting(snapshot, waiting))
+    blockers = snapshot.open_blockers()
+    if blockers:
+        return AiwError(Kind.BLOCKED, f"no task can be claimed:\n{reasons}", hint=blockers[-1].next_command)
     return AiwError(
         Kind.STATE, f"no task can be claimed:\n{reasons}", hint=f"see where things stand: {ws.command('status')}"
     )
@@ -141,7 +202,7 @@ def _import_if_needed(ws: Workspace, snapshot: Snapshot, plan: str | None) -> No
     rel = plan or plan_path(ws.config)
     data = fsio.find_bytes(os.path.join(ws.root, rel))
     if data is None:
-        if plan is not None or project.workpackage is None:
+        if plan is not None or (project.workpackage is None and not open_milestones(snapshot)):
             raise AiwError(
                 Kind.PLAN,
                 f"there is no plan at {rel}",

@@ -14,6 +14,7 @@ from ai_workflow.models.lane import Baseline
 from ai_workflow.models.operation import Intent
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.policy.finishing import complete_task
+from ai_workflow.services import parking
 from ai_workflow.services.committing import beyond_checked, find_made_commit, sync_user_index, take_back, without
 from ai_workflow.services.workspace import Workspace
 
@@ -51,6 +52,12 @@ def _has_intents(ws: Workspace) -> bool:
 def _settle(ws: Workspace, intent: Intent) -> None:
     fresh = ws.store.snapshot().intents.get(intent.id)
     if fresh is None:
+        return
+    if fresh.kind == "park":
+        parking.end_parking(ws, fresh)
+        return
+    if fresh.kind == "restore":
+        parking.end_restoring(ws, fresh)
         return
     documents = tuple(ws.repository.from_root(rel) for rel in handoff_paths(ws.config))
     made = find_made_commit(ws, fresh, documents=documents)

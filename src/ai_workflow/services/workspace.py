@@ -119,6 +119,27 @@ class Workspace:
         """Removes what a killed finish left in the git folder; only for the holder of the finish lease."""
         self._sweep("aiw-candidate-")
 
+    @contextmanager
+    def finishing(self, lane_id: str, task_id: str) -> Iterator[None]:
+        """Holds the finish lease, at once or not at all.
+
+        Raises:
+            AiwError: LOCKED, with who holds it and since when.
+        """
+        lease = self.finish_lease(lane_id, task_id)
+        try:
+            lease.acquire(deadline_s=0)
+        except AiwError as error:
+            raise AiwError(
+                Kind.LOCKED,
+                f"{task_id} is being finished already: {error.message.partition(': ')[2]}",
+                hint="wait for it to end",
+            ) from error
+        try:
+            yield
+        finally:
+            lease.release()
+
     def finish_lease(self, lane_id: str, task_id: str) -> KernelLock:
         """The lease of the one finish that may be under way; the death of its process gives it back."""
         path = os.path.join(self.layout.locks, f"finish-{lane_id}.lock")
