@@ -63,6 +63,52 @@ def prepare_local_closeout(folder: Path) -> Project:
     return project
 
 
+def prepare_park(folder: Path) -> Project:
+    project = prepare_finish(folder)
+    project.git("add", "src/parser.py")
+    project.write("src/parser.py", "x, and more\n")
+    project.write("src/new file", "n\n")
+    project.aiw("task", "adhoc", "--kind", "hotfix", "--title", "Fix the login")
+    return project
+
+
+def prepare_restore(folder: Path) -> Project:
+    project = prepare_park(folder)
+    project.aiw("agent", "task", "TASK-003")
+    project.write("login.py", "x\n")
+    project.finish()
+    return project
+
+
+def prepare_recovery(folder: Path) -> Project:
+    project = prepare_finish(folder)
+    project.finish("--check-cmd", "false", code=1)
+    return project
+
+
+def check_park(project: Project) -> None:
+    assert project.state("lanes/core.json")["current_task_id"] == "TASK-003"
+    assert project.git("symbolic-ref", "--short", "HEAD") == "ai/m00-01-fix-the-login"
+    assert project.status() == []
+    assert project.git("show", "refs/aiw/parked/TASK-001:work/src/parser.py") == "x, and more"
+    assert project.task(1)["parked"]["commit"] == project.git("rev-parse", "refs/aiw/parked/TASK-001")
+
+
+def check_restore(project: Project) -> None:
+    assert project.state("lanes/core.json")["current_task_id"] == "TASK-001"
+    assert project.status() == ["AM src/parser.py", '?? "src/new file"']
+    assert project.read("src/parser.py") == "x, and more\n"
+    assert project.git("show", ":src/parser.py") == "x"
+    assert project.task(1)["parked"] is None
+    assert project.git("for-each-ref", "refs/aiw") == ""
+
+
+def check_recovery(project: Project) -> None:
+    check_finish(project)
+    assert project.task(3)["status"] == "done"
+    assert project.milestone("M01-01")["recovery"]["recovery_status"] == "resolved"
+
+
 def check_init(project: Project) -> None:
     assert project.aiw("status", "--json").json["lane"]["id"] == "core"
     for name in ("START_HERE.md", "README.md", "workspace/current-status.md", "plan/backlog.md"):
@@ -119,6 +165,9 @@ CASES: dict[str, tuple[Callable[[Path], Project], tuple[str, ...], Callable[[Pro
     "finish": (prepare_finish, FINISH, check_finish),
     "finish-and-push": (prepare_closeout, FINISH, check_closeout),
     "finish-and-merge": (prepare_local_closeout, FINISH, check_closeout),
+    "park": (prepare_park, ("agent", "task", "TASK-003"), check_park),
+    "restore": (prepare_restore, ("agent", "run", "--lane", "core"), check_restore),
+    "finish-a-recovery": (prepare_recovery, FINISH, check_recovery),
 }
 
 

@@ -30,14 +30,24 @@ def picture(project: Project) -> tuple[object, ...]:
     return files, handoffs, index, project.git("rev-parse", "HEAD"), project.status()
 
 
-def check_refused(project: Project, *args: str, says: str, code: int = 1, env: dict[str, str] | None = None) -> Result:
+def check_refused(
+    project: Project,
+    *args: str,
+    says: str,
+    code: int = 1,
+    env: dict[str, str] | None = None,
+    leaves: str = "in_progress",
+) -> Result:
+    """`leaves="blocked"`: the failing checks open a recovery, whose task is then the lane's."""
     before = picture(project)
     result = project.aiw("agent", "finish", "--lane", "core", "--commit", *args, code=code, env=env)
     assert says in result.stderr, result
     assert "hint: " in result.stderr, result
     assert picture(project) == before
-    assert project.task(1)["status"] == "in_progress"
-    assert project.state("lanes/core.json")["current_task_id"] == "TASK-001"
+    assert project.task(1)["status"] == leaves
+    assert project.state("lanes/core.json")["current_task_id"] == (
+        "TASK-001" if leaves == "in_progress" else "TASK-003"
+    )
     assert list((project.path / "docs/ai/workspace/state/intents").glob("*")) == []
     return result
 
@@ -48,7 +58,9 @@ def test_nothing_changed(project: Project) -> None:
 
 def test_a_failing_check_shows_its_tail(project: Project) -> None:
     project.write("src/parser.py", "x\n")
-    result = check_refused(project, "--check-cmd", "echo the reason is here; exit 7", says="ended with exit code 7")
+    result = check_refused(
+        project, "--check-cmd", "echo the reason is here; exit 7", says="ended with exit code 7", leaves="blocked"
+    )
     assert "the reason is here" in result.stderr
     assert project.task(1)["attempts"] == 1
     assert project.state("runs/RUN-0001.json")["status"] == "failed"
@@ -65,7 +77,7 @@ def test_a_check_that_hangs_is_ended_with_its_children(project: Project) -> None
     project.git("add", ".ai-workflow.yaml")
     project.git("commit", "-qm", "shorter time-out")
     project.write("src/parser.py", "x\n")
-    check_refused(project, "--check-cmd", "sleep 60 & sleep 60", says="did not end in time")
+    check_refused(project, "--check-cmd", "sleep 60 & sleep 60", says="did not end in time", leaves="blocked")
 
 
 def test_a_rejecting_hook(project: Project) -> None:

@@ -183,10 +183,10 @@ def _finish(session: Session, args: argparse.Namespace) -> int:
     request = FinishRequest(
         lane_id=require_lane_id(args.lane), task_id=parse_id("task", args.task) if args.task else None, options=options
     )
-    return _show_finish(session, ws, finish_task(ws, request, listener=make_listener(session)))
+    return show_finish(session, ws, finish_task(ws, request, listener=make_listener(session)))
 
 
-def _show_finish(session: Session, ws: Workspace, result: FinishResult) -> int:
+def show_finish(session: Session, ws: Workspace, result: FinishResult) -> int:
     from ai_workflow.cli.progress import say_closeout
     from ai_workflow.git.status import show_path
 
@@ -199,6 +199,7 @@ def _show_finish(session: Session, ws: Workspace, result: FinishResult) -> int:
             "reasons": list(result.reasons),
             "milestone": to_json(result.closeout.milestone) if result.closeout else None,
             "closeout": result.closeout.outcome if result.closeout else None,
+            "recovery": _recovery_json(ws, result),
         }
     )
     if result.stashed:
@@ -224,6 +225,15 @@ def _show_finish(session: Session, ws: Workspace, result: FinishResult) -> int:
     else:
         session.show(f"Next: {ws.command('agent run --lane core --mode queue')}")
     return ExitCode.OK
+
+
+def _recovery_json(ws: Workspace, result: FinishResult) -> object:
+    from ai_workflow.policy.recovery import find_recovery
+
+    if result.outcome != "failed" or result.task.status != "blocked":
+        return None
+    recovery = find_recovery(ws.store.snapshot(), result.task.id)
+    return to_json(recovery) if recovery is not None else None
 
 
 def _show_notes(session: Session, ws: Workspace, result: FinishResult) -> None:
@@ -252,12 +262,36 @@ def _refuse(session: Session, ws: Workspace, result: FinishResult) -> int:
         if check.status != "passed":
             session.say(f"--- {check.command}")
             session.say(excerpt(check.output_tail, max_lines=40, max_bytes=6000) or "(it printed nothing)")
+    error = _refusal(ws, result)
     if session.settings.is_json:
-        return ExitCode.REFUSED
-    raise AiwError(
+        return error.exit_code
+    raise error
+
+
+def _refusal(ws: Workspace, result: FinishResult) -> AiwError:
+    """What a finish that did not pass says: the task stays active, its recovery goes on, or a person is needed."""
+    from ai_workflow.policy.recovery import find_recovery
+
+    task = result.task
+    reasons = "\n".join(f"  {reason}" for reason in result.reasons)
+    again = ws.command(f"agent finish --lane core --task {task.id} --commit")
+    recovery = find_recovery(ws.store.snapshot(), task.id) if task.status == "blocked" else None
+    if recovery is None or recovery.recovery is None:
+        return AiwError(
+            Kind.CHECK, f"{task.id} did not pass, and stays active:\n{reasons}", hint=f"repair it, then: {again}"
+        )
+    if recovery.recovery.recovery_status == "failed":
+        return AiwError(
+            Kind.BLOCKED,
+            f"{task.id} did not pass, and its recovery {recovery.id} has no attempt left:\n{reasons}",
+            hint=f"look into it, then: {ws.command(f'recovery start {recovery.id}')}",
+        )
+    number, most = recovery.recovery.recovery_attempt_number, ws.config.recovery.max_attempts_per_task
+    return AiwError(
         Kind.CHECK,
-        f"{result.task.id} did not pass, and stays active:\n" + "\n".join(f"  {reason}" for reason in result.reasons),
-        hint=f"repair it, then: {ws.command(f'agent finish --lane core --task {result.task.id} --commit')}",
+        f"{task.id} did not pass; its recovery {recovery.id} goes on in the same tree (attempt {number} of {most}):\n"
+        f"{reasons}",
+        hint=f"repair it, then: {again}",
     )
 
 

@@ -69,17 +69,22 @@ def start(session: Session, lane: str, milestone: str) -> int:
 
 def _finish_arguments(parser: argparse.ArgumentParser) -> None:
     _one(parser)
+    parser.add_argument(
+        "--allow-incomplete", metavar="WHY", nargs="?", const="", help="skip its open tasks first, for this reason"
+    )
     parser.add_argument("--accept-unproven", metavar="WHY", help="land work whose proof was waived; recorded")
 
 
 def _finish(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.cli.progress import make_listener, say_closeout
     from ai_workflow.models.ids import parse_milestone_id
-    from ai_workflow.services import closeout, resume
+    from ai_workflow.services import closeout, milestones, resume
 
     ws = session.open()
     resume.resume(ws)
     milestone_id = parse_milestone_id(args.milestone)
+    if args.allow_incomplete is not None:
+        milestones.skip_open(ws, milestone_id, reason=args.allow_incomplete)
     if args.accept_unproven:
         closeout.accept_unproven(ws, milestone_id, reason=args.accept_unproven)
     listener = make_listener(session)
@@ -89,6 +94,24 @@ def _finish(session: Session, args: argparse.Namespace) -> int:
     say_closeout(session, result)
     session.show_json({"milestone": to_json(result.milestone), "outcome": result.outcome})
     return ExitCode.BLOCKED if result.outcome == "blocked" else ExitCode.OK
+
+
+def _cancel_arguments(parser: argparse.ArgumentParser) -> None:
+    _one(parser)
+    parser.add_argument("--reason", default="", metavar="WHY", help="recorded with it and its tasks")
+
+
+def _cancel(session: Session, args: argparse.Namespace) -> int:
+    from ai_workflow.models.ids import parse_milestone_id
+    from ai_workflow.services import milestones
+
+    ws = session.open()
+    milestone = milestones.cancel(ws, parse_milestone_id(args.milestone), reason=args.reason)
+    session.show(f"Cancelled {milestone.id}: {milestone.title}")
+    if milestone.start_sha is not None:
+        session.show(f"Its branch {milestone.branch} stays, with what was committed on it")
+    session.show_json(to_json(milestone))
+    return ExitCode.OK
 
 
 LIST = Command(_list, about="Lists the milestones in the order of their numbers.", example="aiw milestone list")
@@ -104,4 +127,10 @@ FINISH = Command(
     about="Lands a milestone whose tasks are all finished, or goes on from where that was blocked.",
     example="aiw milestone finish M01",
     arguments=_finish_arguments,
+)
+CANCEL = Command(
+    _cancel,
+    about="Gives a milestone up: its open tasks are cancelled, finished ones stay done, its branch is kept.",
+    example="aiw milestone cancel M02 --reason 'not wanted any more'",
+    arguments=_cancel_arguments,
 )

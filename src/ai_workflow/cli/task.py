@@ -64,12 +64,14 @@ def _claim_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _claim(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.models.ids import parse_id, require_lane_id
-    from ai_workflow.services import claim, resume
+    from ai_workflow.services import queue
 
     ws = session.open()
-    resume.resume(ws)
-    task_id = parse_id("task", args.task) if args.task else None
-    result = claim.claim(ws, require_lane_id(args.lane), task_id=task_id, is_started=False)
+    lane_id = require_lane_id(args.lane)
+    if args.task:
+        result = queue.take(ws, lane_id, parse_id("task", args.task), is_started=False)
+    else:
+        result = queue.take_next(ws, lane_id, is_started=False)
     if result.claimed:
         session.show(f"Claimed {result.task.id}: {result.task.title}")
     else:
@@ -85,11 +87,10 @@ def _start_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _start(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.models.ids import parse_id, require_lane_id
-    from ai_workflow.services import claim, resume
+    from ai_workflow.services import queue
 
     ws = session.open()
-    resume.resume(ws)
-    result = claim.claim(ws, require_lane_id(args.lane), task_id=parse_id("task", args.task))
+    result = queue.take(ws, require_lane_id(args.lane), parse_id("task", args.task))
     session.show(f"Started {result.task.id}: {result.task.title}", f"Prompt: {result.prompt_rel}")
     session.show_json({"claimed": result.claimed, "task": to_json(result.task), "prompt": result.prompt_rel})
     return ExitCode.OK

@@ -1,0 +1,157 @@
+"""Out-of-band work in the middle of a dirty task: parked, landed, and back byte for byte (spec §6.7)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.project import THREE_MILESTONES, Project, make_ready
+
+HOTFIX = ("task", "adhoc", "--kind", "hotfix", "--title", "Fix the login loop", "--scope", "login.py")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """TASK-001 of M01 is under way, with staged, unstaged and untracked work; `mine.txt` is the user's."""
+    project = make_ready(tmp_path, plan=THREE_MILESTONES)
+    project.write("mine.txt", "mine\n")
+    project.next()
+    project.write("src/parser.py", "staged\n")
+    project.git("add", "src/parser.py")
+    project.write("src/parser.py", b"staged\r\nand more\n")
+    project.write("src/new file", "n\n", mode=0o755)
+    (project.path / "src/keep.txt").unlink()
+    return project
+
+
+def picture(project: Project) -> Any:
+    files = {
+        str(path.relative_to(project.path)): (path.read_bytes(), path.stat().st_mode & 0o111)
+        for path in sorted(project.path.rglob("*"))
+        if path.is_file() and ".git" not in path.parts and "docs/ai" not in str(path)
+    }
+    return files, project.git("ls-files", "--stage"), project.status()
+
+
+def test_a_hotfix_in_the_middle_of_a_dirty_task(project: Project) -> None:
+    before = picture(project)
+    added = project.aiw(*HOTFIX)
+    assert added.stdout.startswith("Added TASK-005 in M00-01: Fix the login loop\n")
+    assert picture(project) == before, "adding it changes nothing"
+    project.aiw("agent", "task", "TASK-005")
+    assert project.git("branch", "--show-current") == "ai/m00-01-fix-the-login-loop"
+    assert project.status() == ["?? mine.txt"]
+    assert project.task(1)["status"] == "ready"
+    assert project.task(1)["parked"]["paths"] == ["src/keep.txt", "src/new file", "src/parser.py"]
+    assert project.milestone()["status"] == "ready"
+    assert project.state("runs/RUN-0001.json")["status"] == "cancelled"
+    project.write("login.py", "fixed\n")
+    project.finish()
+    assert project.milestone("M00-01")["status"] == "merged"
+    handed = project.next()
+    assert handed["task"]["id"] == "TASK-001"
+    assert picture(project) == before
+    assert project.task(1)["parked"] is None
+    assert project.git("for-each-ref", "refs/aiw") == ""
+    project.git("checkout", "-q", "src/keep.txt")
+    (project.path / "src/new file").unlink()
+    project.finish("--task", "TASK-001")
+    assert project.status() == ["?? mine.txt"]
+    assert "and more" in project.git("show", "HEAD:src/parser.py")
+
+
+def test_a_hotfix_is_taken_between_two_tasks_by_itself(project: Project) -> None:
+    project.git("checkout", "-q", "src/keep.txt")
+    (project.path / "src/new file").unlink()
+    project.aiw(*HOTFIX)
+    assert project.next()["task"]["id"] == "TASK-001", "what is under way goes first"
+    project.finish()
+    assert project.next()["task"]["id"] == "TASK-005"
+    project.write("login.py", "fixed\n")
+    project.finish()
+    assert project.next()["task"]["id"] == "TASK-002"
+    assert project.git("branch", "--show-current") == "ai/m01-parser-base"
+
+
+def test_started_at_once_and_other_kinds(project: Project) -> None:
+    started = project.aiw("task", "adhoc", "--title", "Look into it", "--kind", "investigation", "--start")
+    assert "Started TASK-005 in M00-01" in started.stdout
+    done = project.aiw("agent", "finish", "--no-change", "it was a false alarm")
+    assert "Done without a commit: TASK-005" in done.stdout
+    assert project.milestone("M00-01")["status"] == "merged"
+    assert project.next()["task"]["id"] == "TASK-001"
+
+
+def test_a_task_that_the_plan_has_does_not_push_another_aside(project: Project) -> None:
+    before = picture(project)
+    refused = project.aiw("agent", "task", "TASK-004", code=1)
+    assert "TASK-001 is in progress" in refused.stderr
+    assert picture(project) == before
+
+
+def test_blocking_leaves_the_work_until_another_task_is_claimed(project: Project) -> None:
+    before = picture(project)
+    told = project.aiw("task", "block", "TASK-001", "needs a decision")
+    assert "put aside (refs/aiw/parked/TASK-001) when another task is claimed" in told.stdout
+    assert picture(project) == before
+    assert project.aiw("agent", "run", "--mode", "queue", code=3).stderr.count("TASK-001 is blocked: needs a decision")
+    project.aiw("task", "unblock", "TASK-001")
+    project.next()
+    assert picture(project) == before, "taken up again without having been parked"
+    project.aiw("task", "block", "TASK-001", "needs a decision")
+    project.aiw(*HOTFIX, "--start")
+    assert project.status() == ["?? mine.txt"]
+    project.write("login.py", "fixed\n")
+    project.finish()
+    project.aiw("task", "unblock", "TASK-001")
+    project.next()
+    assert picture(project) == before
+
+
+def test_cancelled_work_is_kept_on_its_ref(project: Project) -> None:
+    project.aiw("task", "cancel", "TASK-001", "--reason", "not wanted")
+    project.aiw("task", "edit", "TASK-002", "--depends", "none")
+    assert project.next()["task"]["id"] == "TASK-002"
+    assert project.status() == ["?? mine.txt"]
+    assert project.git("show", "refs/aiw/parked/TASK-001:work/src/new file") == "n"
+
+
+def test_work_in_the_way_refuses_the_claim(project: Project) -> None:
+    project.aiw(*HOTFIX, "--start")
+    project.write("login.py", "fixed\n")
+    project.finish()
+    project.write("src/parser.py", "somebody else's\n")
+    refused = project.aiw("agent", "run", code=1)
+    assert "TASK-001 has parked work, and something else lies uncommitted where it goes:\n  src/parser.py" in (
+        refused.stderr
+    )
+    assert project.read("src/parser.py") == "somebody else's\n"
+    (project.path / "src/parser.py").unlink()
+    project.next()
+    assert (project.path / "src/parser.py").read_bytes() == b"staged\r\nand more\n"
+
+
+def test_a_running_finish_is_not_parked_away(project: Project) -> None:
+    import subprocess
+    import sys
+    import time
+
+    project.git("checkout", "-q", "src/keep.txt")
+    (project.path / "src/new file").unlink()
+    gate = project.path.parent / "gate"
+    command = f"touch {gate}; while test -f {gate}; do sleep 0.05; done"
+    first = subprocess.Popen(
+        [sys.executable, "-m", "ai_workflow", "agent", "finish", "--check-cmd", command],
+        cwd=project.path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not gate.exists():
+        time.sleep(0.02)
+    refused = project.aiw(*HOTFIX, "--start", code=1)
+    assert "TASK-001 is being finished already" in refused.stderr
+    gate.unlink()
+    assert first.wait() == 0
+    assert project.task(1)["status"] == "done"
