@@ -187,6 +187,7 @@ def _finish(session: Session, args: argparse.Namespace) -> int:
 
 
 def show_finish(session: Session, ws: Workspace, result: FinishResult) -> int:
+    """Prints what became of a finish; the exit code. Raises AiwError(CHECK, BLOCKED) for one that did not pass."""
     from ai_workflow.cli.progress import say_closeout
     from ai_workflow.git.status import show_path
 

@@ -132,6 +132,21 @@ def open_recovery(
     task_number = 1 + max(project.counters.task, max((id_number(key)[0] for key in snapshot.tasks), default=0))
     repair_id = format_id("task", task_number)
     blocked = move(task, "block", now=now, blocked_reason=blocker.message, blocker=make_blocker_ref(blocker))
+    milestone, repair = _make_recovery(task, home, milestone_id, repair_id, evidence, now=now)
+    held = replace(
+        lane, milestone_id=milestone_id, current_task_id=repair_id, unfinished_task_id=task.id, updated_at=now
+    )
+    counted = replace(project, counters=replace(project.counters, task=task_number))
+    event = make_event(
+        "recovery_created", f"{milestone_id} repairs {task.id}", task=repair, now=now, actor=actor, details=evidence
+    )
+    return opened.then(Changes(put=(counted, blocked, milestone, repair, held), events=(event,)))
+
+
+def _make_recovery(
+    task: Task, home: Milestone, milestone_id: str, repair_id: str, evidence: Sequence[str], *, now: str
+) -> tuple[Milestone, Task]:
+    """The milestone and its one task, under way at once on the branch of the failed task."""
     title = f"Recover {task.id}: {task.title}"
     repair = Task(
         id=repair_id,
@@ -139,7 +154,7 @@ def open_recovery(
         description=_describe(task, evidence),
         status="in_progress",
         milestone_id=milestone_id,
-        lane_id=lane.id,
+        lane_id=home.lane_id,
         priority="high",
         conflict_scopes=task.conflict_scopes,
         acceptance_criteria=(
@@ -161,7 +176,7 @@ def open_recovery(
         title=f"Recover {task.id}",
         goal=f"{task.id} passes its checks and gets its one commit.",
         status="in_progress",
-        lane_id=lane.id,
+        lane_id=home.lane_id,
         base_branch=home.base_branch,
         branch=home.branch,
         start_sha=home.start_sha,
@@ -176,14 +191,7 @@ def open_recovery(
         created_at=now,
         updated_at=now,
     )
-    held = replace(
-        lane, milestone_id=milestone_id, current_task_id=repair_id, unfinished_task_id=task.id, updated_at=now
-    )
-    counted = replace(project, counters=replace(project.counters, task=task_number))
-    event = make_event(
-        "recovery_created", f"{milestone_id} repairs {task.id}", task=repair, now=now, actor=actor, details=evidence
-    )
-    return opened.then(Changes(put=(counted, blocked, milestone, repair, held), events=(event,)))
+    return milestone, repair
 
 
 def _evidence(results: Sequence[CheckResult]) -> tuple[str, ...]:
