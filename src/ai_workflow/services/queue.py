@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
 from ai_workflow import fsio
-from ai_workflow.config.ownership import plan_path
 from ai_workflow.errors import AiwError, ExitCode, Kind
 from ai_workflow.models.base import Record
 from ai_workflow.models.milestone import Milestone
@@ -20,12 +17,23 @@ from ai_workflow.policy.claiming import (
     open_milestones,
 )
 from ai_workflow.policy.milestones import is_complete
-from ai_workflow.services import claim, closeout, milestones, plans, resume
+from ai_workflow.services import claim, closeout, milestones, plan_file, plans, resume
 from ai_workflow.services.closeout import CloseoutResult, Listeners
 from ai_workflow.services.workspace import Workspace
 
 _MOST_MILESTONES = 10_000
 """More steps than any plan has milestones; a bound, so that a loop without end is an error."""
+
+
+class Wishes(Record, frozen=True, kw_only=True):
+    """What was asked for beyond the usual course."""
+
+    imports_again: bool = False
+    """Whether the plan is reconciled even if work of the last one is open."""
+    optimizes: bool = False
+    """Whether a plan is optimised when it is imported."""
+    skips_unmerged: bool = False
+    """Whether a finished milestone that cannot be merged yet is passed over."""
 
 
 class Advance(Record, frozen=True, kw_only=True):
@@ -51,6 +59,7 @@ def advance(
     milestone_id: str | None = None,
     task_id: str | None = None,
     hands_out: bool = True,
+    wishes: Wishes | None = None,
     listeners: Listeners = (None, None),
 ) -> Advance:
     """Does whatever is missing until a task is handed out, the plan is complete, or something blocks.
@@ -60,6 +69,7 @@ def advance(
         milestone_id: start this milestone instead of the next in order.
         task_id: claim this task instead of the next in order.
         hands_out: False stops once the milestone is started (`agent bootstrap`).
+        wishes: what else was asked for.
 
     Raises:
         AiwError: every refusal; PLAN when there is no plan, STATE when nothing can be claimed, task by task.
@@ -67,8 +77,9 @@ def advance(
     resume.resume(ws)
     snapshot = ws.store.snapshot()
     snapshot.require_project()
-    if find_active_task(snapshot) is None:
-        _import_if_needed(ws, snapshot, plan)
+    wishes = wishes or Wishes()
+    if find_active_task(snapshot) is None or wishes.imports_again:
+        _import_if_needed(ws, snapshot, plan, wishes)
     done: list[CloseoutResult] = []
     for _step in range(_MOST_MILESTONES):
         # Looked at anew in each round: another process may have claimed a task meanwhile.
@@ -135,13 +146,13 @@ def _nothing_claimable(ws: Workspace, snapshot: Snapshot, waiting: list[Mileston
     )
 
 
-def _import_if_needed(ws: Workspace, snapshot: Snapshot, plan: str | None) -> None:
-    """Imports the plan when none was, or when the last one is finished and another lies there."""
+def _import_if_needed(ws: Workspace, snapshot: Snapshot, plan: str | None, wishes: Wishes) -> None:
+    """Imports the plan when none was, when the last one is finished and another lies there, or when it is wished."""
     project = snapshot.require_project()
-    rel = plan or plan_path(ws.config)
-    data = fsio.find_bytes(os.path.join(ws.root, rel))
+    full, rel = plans.locate_plan(ws, plan)
+    data = fsio.find_bytes(full)
     if data is None:
-        if plan is not None or project.workpackage is None:
+        if plan is not None or project.workpackage is None or wishes.imports_again:
             raise AiwError(
                 Kind.PLAN,
                 f"there is no plan at {rel}",
@@ -149,10 +160,16 @@ def _import_if_needed(ws: Workspace, snapshot: Snapshot, plan: str | None) -> No
             )
         return
     digest = fsio.sha256_of(data)
-    if project.workpackage is not None and project.workpackage.plan_digest == digest:
+    is_imported = project.workpackage is not None and project.workpackage.plan_digest == digest
+    if is_imported and not wishes.imports_again:
+        if wishes.optimizes:
+            ws.talk(f"note: {rel} is imported already, so it was not optimised")
         return
-    if project.workpackage is None or not open_milestones(snapshot):
-        imported = plans.import_plan(ws, rel)
-        ws.talk(f"imported {rel}: {imported.summary}")
+    if project.workpackage is None or not open_milestones(snapshot) or wishes.imports_again:
+        options = plan_file.ImportOptions(optimizes=wishes.optimizes)
+        taken = plan_file.import_source(ws, plans.load_plan(ws, plan), options, path=plan)
+        if taken.written:
+            ws.talk(f"wrote {taken.written}, optimised")
+        ws.talk(f"imported {rel}: {taken.imported.summary}")
     else:
         ws.talk(f"note: {rel} has changed since it was imported; take it over with `{ws.command('plan import')}`")
