@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ai_workflow.cli.inherited import add_start_options, heed_start_options
 from ai_workflow.cli.runtime import Command, Session, to_json
 from ai_workflow.errors import AiwError, ExitCode, Kind
 
@@ -24,6 +25,13 @@ def _walk_arguments(parser: argparse.ArgumentParser) -> None:
     _lane(parser)
     parser.add_argument("--plan", metavar="PATH", help="import this plan if it is not imported yet")
     parser.add_argument("-m", "--milestone", metavar="ID", help="this milestone instead of the next in order")
+    parser.add_argument(
+        "--force-import",
+        action="store_true",
+        help="reconcile the plan with the state even if work of the last one is open; drops no work",
+    )
+    parser.add_argument("--optimize-plan", action="store_true", help="optimise the plan when it is imported")
+    add_start_options(parser)
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +45,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(session: Session, args: argparse.Namespace) -> int:
+    heed_start_options(session, args)
     ws = session.open()
     _name_idle_keys(session, ws)
     result = _advance(session, ws, args)
@@ -56,6 +65,7 @@ def _name_idle_keys(session: Session, ws: Workspace) -> None:
 
 
 def _bootstrap(session: Session, args: argparse.Namespace) -> int:
+    heed_start_options(session, args)
     ws = session.open()
     result = _advance(session, ws, args, hands_out=False)
     _write_runbook(ws)
@@ -79,6 +89,11 @@ def _next(session: Session, args: argparse.Namespace) -> int:
 def _task_arguments(parser: argparse.ArgumentParser) -> None:
     _lane(parser)
     parser.add_argument("task", metavar="TASK", nargs="?", help="this task instead of the next in order")
+    parser.add_argument(
+        "--allow-unmerged-previous",
+        action="store_true",
+        help="go on although a finished milestone before it is not merged yet",
+    )
 
 
 def _advance(session: Session, ws: Workspace, args: argparse.Namespace, *, hands_out: bool = True) -> Advance:
@@ -96,6 +111,11 @@ def _advance(session: Session, ws: Workspace, args: argparse.Namespace, *, hands
         milestone_id=parse_milestone_id(milestone) if milestone else None,
         task_id=parse_id("task", task) if task else None,
         hands_out=hands_out,
+        wishes=queue.Wishes(
+            imports_again=getattr(args, "force_import", False),
+            optimizes=getattr(args, "optimize_plan", False),
+            skips_unmerged=getattr(args, "allow_unmerged_previous", False),
+        ),
         listeners=(listener.on_start, listener.on_output),
     )
 

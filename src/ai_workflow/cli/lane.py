@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ai_workflow.cli.inherited import add_start_options
 from ai_workflow.cli.listing import Row, show_one, show_rows
 from ai_workflow.cli.runtime import Command, Session
 
@@ -39,12 +40,13 @@ def _show(session: Session, args: argparse.Namespace) -> int:
 def _start_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lane", metavar="LANE", help="core")
     parser.add_argument("milestone", metavar="MILESTONE", help="e.g. M01, m1 or 1")
+    add_start_options(parser)
 
 
 def _start(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.cli.milestone import start
 
-    return start(session, args.lane, args.milestone)
+    return start(session, args)
 
 
 LIST = Command(_list, about="Lists the lanes.", example="aiw lane list")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -61,12 +61,15 @@ def open_milestones(snapshot: Snapshot) -> tuple[Milestone, ...]:
     return tuple(sorted(found, key=lambda milestone: id_order(milestone.id)))
 
 
-def find_next_milestone(snapshot: Snapshot) -> Milestone | None:
+def find_next_milestone(snapshot: Snapshot, *, without: Collection[str] = ()) -> Milestone | None:
     """The milestone to work on: one under way, else the first in numeric order that has something to do.
+
+    Args:
+        without: ids of milestones that are passed over.
 
     None when the plan is complete or nothing can be claimed; `explain_waiting` tells which.
     """
-    candidates = open_milestones(snapshot)
+    candidates = [milestone for milestone in open_milestones(snapshot) if milestone.id not in without]
     for milestone in candidates:
         if milestone.status in ("in_progress", "blocked", "done", "pr_created"):
             return milestone

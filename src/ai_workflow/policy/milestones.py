@@ -18,8 +18,11 @@ from ai_workflow.policy.events import make_event
 from ai_workflow.policy.transitions import move, require_move
 
 
-def require_startable(snapshot: Snapshot, lane: Lane, milestone: Milestone) -> None:
+def require_startable(snapshot: Snapshot, lane: Lane, milestone: Milestone, *, allow_unmerged: bool = False) -> None:
     """Passes when the lane may start or resume this milestone.
+
+    Args:
+        allow_unmerged: whether the lane may leave a milestone whose tasks are all finished but which is not merged.
 
     Raises:
         AiwError: STATE, naming what is in the way and what to type.
@@ -27,7 +30,8 @@ def require_startable(snapshot: Snapshot, lane: Lane, milestone: Milestone) -> N
     if milestone.status != "in_progress":
         require_move(milestone, "start")
     current = snapshot.find_milestone(lane.milestone_id)
-    if current is not None and current.id != milestone.id and current.status not in MILESTONE_CLOSED:
+    is_left = allow_unmerged and current is not None and is_complete(snapshot, current)
+    if current is not None and current.id != milestone.id and current.status not in MILESTONE_CLOSED and not is_left:
         active = find_active_task(snapshot)
         ending = (
             f"agent finish --lane {lane.id} --task {active.id} --commit" if active else f"agent run --lane {lane.id}"

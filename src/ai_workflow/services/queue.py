@@ -81,34 +81,46 @@ def advance(
     if find_active_task(snapshot) is None or wishes.imports_again:
         _import_if_needed(ws, snapshot, plan, wishes)
     done: list[CloseoutResult] = []
+    left: set[str] = set()
     for _step in range(_MOST_MILESTONES):
         # Looked at anew in each round: another process may have claimed a task meanwhile.
         snapshot = ws.store.snapshot()
-        milestone = _choose(snapshot, milestone_id, active=find_active_task(snapshot))
+        milestone = _choose(snapshot, milestone_id, active=find_active_task(snapshot), left=left)
         if milestone is None:
+            if left:
+                return Advance(outcome="blocked", closeouts=tuple(done))
             return _ended(ws, snapshot, done)
         if not is_complete(snapshot, milestone):
-            handed = _go_on(ws, lane_id, snapshot, milestone, task_id=task_id, hands_out=hands_out)
+            handed = _go_on(ws, lane_id, snapshot, milestone, task_id=task_id, hands_out=hands_out, wishes=wishes)
             return Advance(outcome="task", claim=handed, closeouts=tuple(done))
         closed = closeout.advance(ws, milestone.id, listener_of_checks=listeners)
         done.append(closed)
         if closed.outcome != "merged":
-            return Advance(outcome="blocked", closeouts=tuple(done))
+            if not wishes.skips_unmerged:
+                return Advance(outcome="blocked", closeouts=tuple(done))
+            left.add(milestone.id)
         milestone_id = None
     raise AiwError(Kind.STATE, "the plan has more milestones than aiw can walk through")
 
 
 def _go_on(
-    ws: Workspace, lane_id: str, snapshot: Snapshot, milestone: Milestone, *, task_id: str | None, hands_out: bool
+    ws: Workspace,
+    lane_id: str,
+    snapshot: Snapshot,
+    milestone: Milestone,
+    *,
+    task_id: str | None,
+    hands_out: bool,
+    wishes: Wishes,
 ) -> claim.Claim | None:
     """Starts or resumes the milestone and hands a task out."""
     if find_active_task(snapshot) is None and not claimable_tasks(snapshot, milestone) and not task_id:
         raise _nothing_claimable(ws, snapshot, [milestone, *_others(snapshot, milestone)])
-    milestones.start(ws, lane_id, milestone.id)
+    milestones.start(ws, lane_id, milestone.id, allow_unmerged=wishes.skips_unmerged)
     return claim.claim(ws, lane_id, task_id=task_id) if hands_out else None
 
 
-def _choose(snapshot: Snapshot, wanted: str | None, *, active: Task | None) -> Milestone | None:
+def _choose(snapshot: Snapshot, wanted: str | None, *, active: Task | None, left: set[str]) -> Milestone | None:
     if active is not None:
         if wanted not in (None, active.milestone_id):
             status = active.status.replace("_", " ")
@@ -123,7 +135,7 @@ def _choose(snapshot: Snapshot, wanted: str | None, *, active: Task | None) -> M
         if milestone.status in MILESTONE_CLOSED:
             raise AiwError(Kind.STATE, f"{wanted} is {milestone.status}", hint="see `aiw milestone list`")
         return milestone
-    return find_next_milestone(snapshot)
+    return find_next_milestone(snapshot, without=left)
 
 
 def _others(snapshot: Snapshot, milestone: Milestone) -> list[Milestone]:
