@@ -25,10 +25,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lane list": ("ai_workflow.cli.lane:LIST", "list the lanes"),
     "lane show": ("ai_workflow.cli.lane:SHOW", "show one lane"),
     "lane start": ("ai_workflow.cli.lane:START", "start a milestone in a lane"),
+    "agent plan-prompt": ("ai_workflow.cli.plan_prompt:PLAN_PROMPT", "make a prompt for a planning model"),
     "agent bootstrap": ("ai_workflow.cli.agent:BOOTSTRAP", "import the plan and start the next milestone"),
     "agent task": ("ai_workflow.cli.agent:TASK", "hand out the next task, or one by its id"),
     "agent run": ("ai_workflow.cli.agent:RUN", "do whatever is missing, then hand out the next task"),
     "agent finish": ("ai_workflow.cli.agent:FINISH", "check the active task and commit it"),
+    "workpackage install": ("ai_workflow.cli.workpackage:INSTALL", "keep a pack, its prompts and its plan"),
     "version": ("ai_workflow.cli.status:VERSION", "print the version"),
 }
 
@@ -38,6 +40,7 @@ GROUPS: dict[str, str] = {
     "task": "look at and claim tasks",
     "lane": "look at and start lanes",
     "agent": "what an agent, or who drives one, calls",
+    "workpackage": "install packs of work",
 }
 
 

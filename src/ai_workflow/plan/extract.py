@@ -52,7 +52,7 @@ def extract_plan(text: str) -> Extracted:
             of what would be taken.
     """
     lines = normalise_text(text).split("\n")
-    spans = _find_spans(lines, _TITLE_LINE) or _find_spans(lines, _MILESTONE)
+    spans = _list_spans(lines)
     if not spans:
         raise _no_plan(lines)
     different = {_body(lines, span) for span in spans}
@@ -73,6 +73,15 @@ def extract_plan(text: str) -> Extracted:
         dropped_before=_count(lines[: span.start], 0, span.fences),
         dropped_after=_count(lines[span.end :], span.end, span.fences),
     )
+
+
+def holds_plan(text: str) -> bool:
+    """Whether there is something that `extract_plan` would take, or refuse, as a plan."""
+    return bool(_list_spans(normalise_text(text).split("\n")))
+
+
+def _list_spans(lines: Sequence[str]) -> list[_Span]:
+    return _find_spans(lines, _TITLE_LINE) or _find_spans(lines, _MILESTONE)
 
 
 def _no_plan(lines: Sequence[str]) -> AiwError:
