@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agent run": ("ai_workflow.cli.agent:RUN", "do whatever is missing, then hand out the next task"),
     "agent finish": ("ai_workflow.cli.agent:FINISH", "check the active task and commit it"),
     "workpackage install": ("ai_workflow.cli.workpackage:INSTALL", "keep a pack, its prompts and its plan"),
+    "completion": ("ai_workflow.cli.completion:COMPLETION", "print a completion script for bash, zsh or fish"),
     "version": ("ai_workflow.cli.status:VERSION", "print the version"),
 }
 
@@ -86,5 +87,8 @@ def _options() -> list[str]:
         "  -q, --quiet          no notes and no progress",
         "  -v, --verbose        the output of checks as it comes, even without a terminal",
         "  --version            print the version",
+        "  --show-completion    print the completion script of this shell, as `aiw completion SHELL` does",
+        "  --install-completion",
+        "                       say how to load it; no file of the shell is edited",
         "  -h, --help           print this help",
     ]
