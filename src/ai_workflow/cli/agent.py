@@ -285,18 +285,21 @@ NEXT = Command(
     _next,
     about="Claims the next task (or shows the one that is active) and writes its prompt.",
     example="aiw next --lane core",
+    shape=('`{"outcome", "claimed", "task", "prompt", "milestones"}`; `outcome` is `task`, `complete` or `blocked`.'),
     arguments=_lane,
 )
 BOOTSTRAP = Command(
     _bootstrap,
     about="Imports the plan if that was not done, and starts the next milestone on its branch.",
     example="aiw agent bootstrap --plan docs/ai/plan/milestones.md --lane core",
+    shape='`{"outcome": "ready", "milestone"}`, or what `aiw agent run` prints.',
     arguments=_walk_arguments,
 )
 TASK = Command(
     _next,
     about="Hands out the next task, or the one named: claims it and writes its prompt.",
     example="aiw agent task --lane core",
+    shape='`{"outcome", "claimed", "task", "prompt", "milestones"}`.',
     arguments=_task_arguments,
 )
 RUN = Command(
@@ -304,6 +307,9 @@ RUN = Command(
     about="Does whatever is missing (import, start, close out), then hands out the next task. With a task active it\n"
     "shows that task; on a finished plan it says so.",
     example="aiw agent run --lane core --mode queue",
+    shape=(
+        '`{"outcome", "claimed", "task", "prompt", "milestones"}`; `milestones` are those that were closed on the way.'
+    ),
     arguments=_run_arguments,
 )
 FINISH = Command(
@@ -311,5 +317,9 @@ FINISH = Command(
     about="Checks the active task in the tree it would commit, makes one commit of exactly that, and closes the\n"
     "milestone when it was the last one. A refusal leaves the task active and everything as it was.",
     example="aiw agent finish --lane core --task TASK-001 --commit",
+    shape=(
+        '`{"outcome", "task", "commit", "checks", "reasons", "milestone", "closeout"}`; `outcome` is '
+        "`done`, `failed`, `rehearsed` or `already_done`."
+    ),
     arguments=_finish_arguments,
 )

@@ -119,5 +119,6 @@ COMPLETION = Command(
     about="Prints a script that makes the shell complete commands, options, and ids of tasks, milestones and others.\n"
     'For bash, put `eval "$(aiw completion bash)"` into ~/.bashrc.',
     example="aiw completion bash",
+    shape='`{"shell", "script"}`.',
     arguments=_arguments,
 )

@@ -49,11 +49,20 @@ def _start(session: Session, args: argparse.Namespace) -> int:
     return start(session, args)
 
 
-LIST = Command(_list, about="Lists the lanes.", example="aiw lane list")
-SHOW = Command(_show, about="Prints one lane as JSON.", example="aiw lane show core", arguments=_show_arguments)
+LIST = Command(
+    _list, about="Lists the lanes.", example="aiw lane list", shape='`{"lanes": […]}`, each as its state file.'
+)
+SHOW = Command(
+    _show,
+    about="Prints one lane as JSON.",
+    example="aiw lane show core",
+    shape="the lane, as its state file; without it too.",
+    arguments=_show_arguments,
+)
 START = Command(
     _start,
     about="Starts a milestone in a lane; the same as `aiw milestone start`.",
     example="aiw lane start core M01",
+    shape='`{"milestone", "resumed"}`.',
     arguments=_start_arguments,
 )

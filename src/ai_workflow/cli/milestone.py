@@ -95,17 +95,30 @@ def _finish(session: Session, args: argparse.Namespace) -> int:
     return ExitCode.BLOCKED if result.outcome == "blocked" else ExitCode.OK
 
 
-LIST = Command(_list, about="Lists the milestones in the order of their numbers.", example="aiw milestone list")
-SHOW = Command(_show, about="Prints one milestone as JSON.", example="aiw milestone show M01", arguments=_one)
+LIST = Command(
+    _list,
+    about="Lists the milestones in the order of their numbers.",
+    example="aiw milestone list",
+    shape='`{"milestones": […]}`, each as its state file.',
+)
+SHOW = Command(
+    _show,
+    about="Prints one milestone as JSON.",
+    example="aiw milestone show M01",
+    shape="the milestone, as its state file; without it too.",
+    arguments=_one,
+)
 START = Command(
     start,
     about="Makes the milestone's branch from base (or goes back to it) and lets the lane work on it.",
     example="aiw milestone start M01",
+    shape='`{"milestone", "resumed"}`.',
     arguments=_start_arguments,
 )
 FINISH = Command(
     _finish,
     about="Lands a milestone whose tasks are all finished, or goes on from where that was blocked.",
     example="aiw milestone finish M01",
+    shape='`{"milestone", "outcome"}`; `outcome` is `merged`, `blocked` or `not_complete`.',
     arguments=_finish_arguments,
 )

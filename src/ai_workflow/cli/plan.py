@@ -190,6 +190,7 @@ VALIDATE = Command(
     _validate,
     about="Prints every finding with its place, and a score from 0 to 100. Exits with 1 on errors.",
     example="aiw plan validate docs/ai/plan/milestones.md",
+    shape=('`{"valid", "score", "findings": [{"level", "code", "path", "line", "column", "message", "hint"}]}`.'),
     arguments=_validate_arguments,
 )
 OPTIMIZE = Command(
@@ -197,6 +198,7 @@ OPTIMIZE = Command(
     about="Merges checklist steps into commit-shaped tasks and puts producers before consumers. Loses nothing: every\n"
     "criterion, scope, dependency and note of the plan is in the result.",
     example="aiw plan optimize docs/ai/plan/milestones.md --dry-run",
+    shape='`{"proposals": […], "diff", "written"}`.',
     arguments=_optimize_arguments,
 )
 IMPORT = Command(
@@ -204,6 +206,16 @@ IMPORT = Command(
     about="Takes a plan over, all of it or nothing. The same plan again changes nothing; an edited one is reconciled:\n"
     "done work is kept, and what is being worked on is never altered.",
     example="aiw plan import docs/ai/plan/milestones.md",
+    shape=(
+        '`{"changed", "entries": [{"kind", "entity", "id", "title", "fields", "note"}], "verify", '
+        '"dry_run", "written"}`.'
+    ),
     arguments=_import_arguments,
 )
-SHOW = Command(_show, about="Prints a plan as aiw understands it.", example="aiw plan show", arguments=_path)
+SHOW = Command(
+    _show,
+    about="Prints a plan as aiw understands it.",
+    example="aiw plan show",
+    shape='`{"path", "prose", "milestones": […], "findings": […]}`.',
+    arguments=_path,
+)

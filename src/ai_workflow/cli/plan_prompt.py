@@ -51,5 +51,6 @@ PLAN_PROMPT = Command(
     "languages, checks, backlog, decisions, the grammar and the rules. Without --print it becomes the operator's\n"
     "document; what a person wrote there is kept.",
     example="aiw agent plan-prompt --target milestones --print",
+    shape='`{"target", "prompt", "path"}`; `path` is null with `--print`.',
     arguments=_arguments,
 )

@@ -82,5 +82,6 @@ INSTALL = Command(
     about="Keeps a pack, its `# Task 1 …` sections as prompts, and its plan, which becomes the plan file: all of it\n"
     "or nothing. Nothing is imported without --import.",
     example="aiw workpackage install parser-cleanup --pack pack.md",
+    shape='`{"folder", "prompts", "plan", "plan_written", "imported", "changed"}`.',
     arguments=_arguments,
 )

@@ -52,5 +52,6 @@ INIT = Command(
     about="Writes the config, the documents, a marked block in .gitignore, and the first state. Commits nothing,\n"
     "pushes nothing, switches no branch; what you wrote is kept. Running it again completes what is missing.",
     example="aiw init",
+    shape='`{"root", "base_branch", "checks", "written", "kept", "was_new"}`.',
     arguments=_arguments,
 )
