@@ -42,6 +42,8 @@ def _hint(code: int | None) -> str:
         return "make room on the disk, then run the same command again; nothing is lost"
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable for you, then run the same command again; nothing is lost"
+    if code in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
+        return "something else stands in that place: move it away, then run the same command again; nothing is lost"
     return "run the same command again; nothing is lost"
 
 
@@ -250,7 +252,7 @@ def write_folder(path: str, files: Mapping[str, bytes], *, temp_dir: str) -> Non
                 target = os.path.join(temp, *rel.split("/"))
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 _write_temp(target, data, durable=True, mode=None)
-            os.rename(temp, path)
+            os.replace(temp, path)
         except BaseException:
             import shutil
 
@@ -269,7 +271,7 @@ def move_aside(path: str, target: str) -> None:
         free, number = target, 2
         while os.path.lexists(free):
             free, number = f"{target}-{number}", number + 1
-        os.rename(path, free)
+        os.replace(path, free)
 
 
 def clear_directory(path: str) -> None:

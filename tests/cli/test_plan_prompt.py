@@ -61,7 +61,7 @@ def test_bootstrap_is_about_the_first_work(tmp_path: Path) -> None:
     project.aiw("init")
     text = project.aiw("agent", "plan-prompt", "--target", "bootstrap", "--print").stdout
     assert text.startswith("# Plan the first work on project\n")
-    assert "- 3 files, none of them committed yet\n" in text
+    assert "- Files: 3, none of them committed yet\n" in text
     assert "## The first work" in text
     assert "## The first work" not in project.aiw("agent", "plan-prompt", "--print").stdout
 

@@ -169,3 +169,9 @@ def test_any_text_gives_a_plan_that_is_found_again_or_a_refusal(lines: list[str]
     assert found.text.lower().startswith("# milestones")
     kept = [line for line in found.text.split("\n") if line.strip()]
     assert found.dropped_before + found.dropped_after + len(kept) <= len([ln for ln in lines if ln.strip()]) + 1
+
+
+@pytest.mark.parametrize("line", ["# Milestones\n", "```\n# Milestones\n", "## Notes\n", "```md\n", "- a\n"])
+def test_long_nonsense_is_refused_in_linear_time(line: str) -> None:
+    with pytest.raises(AiwError):
+        extract_plan(line * 40_000)

@@ -171,30 +171,28 @@ def _find_fence_end(lines: Sequence[str], start: int, opening: re.Match[str]) ->
 
 
 def _find_open_end(lines: Sequence[str], start: int) -> int:
-    """End of a plan that stands in no fence: before the next first-level heading, and without trailing chatter."""
-    plain = _outside_fences(lines, start, len(lines))
-    tops = [at for at in plain if at > start and _TOP_HEADING.match(lines[at])]
-    end = tops[0] if tops else len(lines)
-    other = next((at for at in _fenced_titles(lines, start) if at < end), end)
-    end = min(end, other)
-    last = max((at for at in plain if at < end and _is_certain(lines[at])), default=start)
-    chatter = _find_chatter(lines, last + 1, end, set(plain))
-    return end if chatter is None else chatter
+    """End of a plan that stands in no fence: before the next document, and without trailing chatter.
 
-
-def _fenced_titles(lines: Sequence[str], start: int) -> list[int]:
-    """Openings of fences at the left margin that hold a plan of their own."""
-    found, index = [], start
+    A document begins with a first-level heading, or with a fence at the margin that holds a plan of its own.
+    """
+    plain, index = [start], start + 1
     while index < len(lines):
         fence = _FENCE.fullmatch(lines[index])
-        if fence is not None:
-            end = _find_fence_end(lines, index, fence)
-            first = next((line for line in lines[index + 1 : end] if line.strip()), "")
-            if not fence.group(1) and _TITLE_LINE.fullmatch(first):
-                found.append(index)
-            index = end
-        index += 1
-    return found
+        if fence is None:
+            if _TOP_HEADING.match(lines[index]):
+                break
+            plain.append(index)
+            index += 1
+            continue
+        end = _find_fence_end(lines, index, fence)
+        first = next((at for at in range(index + 1, end) if lines[at].strip()), index)
+        if not fence.group(1) and _TITLE_LINE.fullmatch(lines[first]):
+            break
+        index = end + 1
+    end = min(index, len(lines))
+    last = max((at for at in plain if _is_certain(lines[at])), default=start)
+    chatter = _find_chatter(lines, last + 1, end, set(plain))
+    return end if chatter is None else chatter
 
 
 def _is_certain(line: str) -> bool:
