@@ -119,7 +119,7 @@ def test_force_reconciles_and_drops_no_work(project: Project) -> None:
         "- Announce it in the changelog\nAcceptance: It names it.\n- Update parser documentation",
     )
     refused = project.aiw("plan", "import", "-", code=1, stdin=edited)
-    assert "the plan that is being worked through (M01 not finished)" in refused.stderr
+    assert "another plan is being worked through (M01 not finished)" in refused.stderr
     project.aiw("plan", "import", "-", "--force", stdin=edited)
     tasks = project.aiw("task", "list", "--json").json["tasks"]
     assert [(task["id"], task["status"]) for task in tasks] == [
@@ -150,3 +150,22 @@ def test_optimize_of_a_file_is_not_written_when_the_import_is_refused(project: P
     project.plan(bad)
     project.aiw("plan", "import", "--optimize", code=1)
     assert project.read(PLAN_FILE) == bad
+
+
+def test_unfinished_work_counts_wherever_its_plan_lies(project: Project) -> None:
+    project.write("mine.md", PARSER_PLAN)
+    project.aiw("plan", "import", "mine.md")
+    refused = project.aiw("plan", "import", "-", code=1, stdin=OTHER)
+    assert "another plan is being worked through (M01 not finished)" in refused.stderr
+    assert not (project.path / PLAN_FILE).exists()
+    assert project.aiw("plan", "import", "-", stdin=PARSER_PLAN).stdout.startswith(f"Wrote {PLAN_FILE}\n")
+
+
+def test_after_a_finished_plan_the_next_one_needs_no_force(project: Project) -> None:
+    project.aiw("plan", "import", "-", stdin=OTHER)
+    project.next()
+    project.write("docs/notes.md", "y\n")
+    assert "Merged M01" in project.finish().stdout
+    result = project.aiw("plan", "import", "-", stdin=PARSER_PLAN)
+    assert "is kept in docs/ai/workspace/archive/replaced/milestones-" in result.stdout
+    assert project.next()["task"]["id"] == "TASK-002"

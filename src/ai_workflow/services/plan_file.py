@@ -109,29 +109,32 @@ def _import(ws: Workspace, source: Loaded, options: ImportOptions, *, is_dry_run
 def require_replaceable(ws: Workspace, snapshot: Snapshot, text: str, *, is_forced: bool) -> None:
     """Passes when the plan file may become this text.
 
-    It may when it is missing, empty, the same, or the plan of finished work; or when forced.
+    It may when it is that already, when the plan of before is finished and nothing but it would be overwritten, or
+    when forced.
 
     Raises:
-        AiwError: STATE, naming the file and the way on; IO when it cannot be read.
+        AiwError: STATE, naming what is in the way and the way on; IO when the file cannot be read.
     """
     rel = plan_path(ws.config)
     current = fsio.find_bytes(os.path.join(ws.root, *rel.split("/")))
-    if is_forced or current is None or not current.strip() or current == text.encode():
+    if is_forced or current == text.encode():
         return
     package = snapshot.require_project().workpackage
+    unfinished = open_milestones(snapshot) if package is not None else ()
+    if package is not None and unfinished and package.plan_digest != fsio.sha256_of(text.encode()):
+        names = ", ".join(milestone.id for milestone in unfinished[:5])
+        raise AiwError(
+            Kind.STATE,
+            f"another plan is being worked through ({names} not finished)",
+            hint="use --force to reconcile it with the new one: done and started work is kept, the rest follows it",
+        )
+    if current is None or not current.strip():
+        return
     if package is None or package.plan_digest != fsio.sha256_of(current):
         raise AiwError(
             Kind.STATE,
             f"{rel} holds another plan, which is not imported yet",
             hint=f"import that one ({ws.command('plan import')}), or replace it with --force; a copy of it is kept",
-        )
-    unfinished = open_milestones(snapshot)
-    if unfinished:
-        names = ", ".join(milestone.id for milestone in unfinished[:5])
-        raise AiwError(
-            Kind.STATE,
-            f"{rel} holds the plan that is being worked through ({names} not finished)",
-            hint="use --force to reconcile it with the new one: done and started work is kept, the rest follows it",
         )
 
 
