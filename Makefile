@@ -2,7 +2,7 @@
 UV ?= uv
 RUN ?= $(UV) run
 
-.PHONY: check lint types layers test crash golden
+.PHONY: check lint types layers test crash golden reference
 
 check: lint types layers test
 
@@ -25,3 +25,6 @@ crash:
 
 golden:
 	UPDATE_GOLDEN=1 $(RUN) python -m pytest tests/rendering -n 0
+
+reference:
+	$(RUN) python tools/write_reference.py

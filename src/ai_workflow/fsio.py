@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ai_workflow.errors import AiwError, Kind
 
@@ -42,6 +42,8 @@ def _hint(code: int | None) -> str:
         return "make room on the disk, then run the same command again; nothing is lost"
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable for you, then run the same command again; nothing is lost"
+    if code in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
+        return "something else stands in that place: move it away, then run the same command again; nothing is lost"
     return "run the same command again; nothing is lost"
 
 
@@ -228,6 +230,48 @@ def _sync_file_system(path: str) -> bool:
         finally:
             os.close(descriptor)
     return True
+
+
+def write_folder(path: str, files: Mapping[str, bytes], *, temp_dir: str) -> None:
+    """Makes a folder with these files appear whole; synced.
+
+    Args:
+        path: where; nothing may be there but an empty folder.
+        files: POSIX path below it → content.
+        temp_dir: folder for the unfinished one, on the same file system.
+
+    Raises:
+        AiwError: IO.
+    """
+    make_directory(temp_dir)
+    make_directory(os.path.dirname(path))
+    temp = os.path.join(temp_dir, f"folder.{os.getpid()}.{os.urandom(4).hex()}")
+    with translated("write", path):
+        try:
+            for rel, data in files.items():
+                target = os.path.join(temp, *rel.split("/"))
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                _write_temp(target, data, durable=True, mode=None)
+            os.replace(temp, path)
+        except BaseException:
+            import shutil
+
+            shutil.rmtree(temp, ignore_errors=True)
+            raise
+    sync_directory(os.path.dirname(path))
+
+
+def move_aside(path: str, target: str) -> None:
+    """Moves a file or folder to where nothing is yet; `-2`, `-3` … is added to the name while something is there.
+
+    Raises AiwError(IO).
+    """
+    make_directory(os.path.dirname(target))
+    with translated("move", path):
+        free, number = target, 2
+        while os.path.lexists(free):
+            free, number = f"{target}-{number}", number + 1
+        os.replace(path, free)
 
 
 def clear_directory(path: str) -> None:

@@ -36,6 +36,19 @@ def prepare_import(folder: Path) -> Project:
     return make_ready(folder, plan=PARSER_PLAN)
 
 
+def prepare_answer(folder: Path) -> Project:
+    """A plan file that is not imported and goes, and an answer on standard input (see `crash`)."""
+    project = make_ready(folder, plan=ONE_TASK)
+    project.write("answer.md", f"Here it is:\n\n```markdown\n{PARSER_PLAN}```\n\nBye.\n")
+    return project
+
+
+def prepare_pack(folder: Path) -> Project:
+    project = make_ready(folder, plan="")
+    project.write("answer.md", f"# Task 1\n\nDo it.\n\n# Task 2\n\nThis too.\n\n{PARSER_PLAN}")
+    return project
+
+
 def prepare_next(folder: Path) -> Project:
     project = make_ready(folder, plan=ONE_TASK)
     project.aiw("plan", "import")
@@ -123,6 +136,28 @@ def check_import(project: Project) -> None:
     assert len(project.aiw("milestone", "list", "--json").json["milestones"]) == 1
 
 
+def check_answer(project: Project) -> None:
+    check_import(project)
+    assert project.read("docs/ai/plan/milestones.md") == PARSER_PLAN
+    [copy] = (project.path / "docs/ai/workspace/archive/replaced").iterdir()
+    assert copy.read_text() == ONE_TASK
+
+
+def check_pack(project: Project) -> None:
+    check_import(project)
+    assert project.read("docs/ai/plan/milestones.md") == PARSER_PLAN
+    folder = project.path / "docs/ai/workspace/generated-packs"
+    assert [path.name for path in folder.iterdir()] == ["parser"]
+    assert sorted(path.name for path in (folder / "parser/prompts").iterdir()) == ["task-01.md", "task-02.md"]
+    assert (folder / "parser/execution-pack.md").read_bytes() == (project.path / "answer.md").read_bytes()
+
+
+def check_prompt(project: Project) -> None:
+    prompt = project.aiw("agent", "plan-prompt", "--print").stdout
+    assert project.read("docs/operator/operator.md") == prompt
+    assert project.aiw("agent", "plan-prompt").stdout.startswith("Unchanged")
+
+
 def check_next(project: Project) -> None:
     assert project.task(1)["status"] == "in_progress"
     assert project.state("lanes/core.json")["current_task_id"] == "TASK-001"
@@ -161,6 +196,9 @@ FINISH = ("agent", "finish", "--lane", "core", "--task", "TASK-001", "--commit")
 CASES: dict[str, tuple[Callable[[Path], Project], tuple[str, ...], Callable[[Project], None]]] = {
     "init": (make_project, ("init",), check_init),
     "import": (prepare_import, ("plan", "import"), check_import),
+    "import-answer": (prepare_answer, ("plan", "import", "-", "--force"), check_answer),
+    "workpackage": (prepare_pack, ("workpackage", "install", "parser", "--pack", "answer.md", "--import"), check_pack),
+    "plan-prompt": (prepare_import, ("agent", "plan-prompt"), check_prompt),
     "run": (prepare_next, ("agent", "run", "--lane", "core", "--mode", "queue"), check_next),
     "finish": (prepare_finish, FINISH, check_finish),
     "finish-and-push": (prepare_closeout, FINISH, check_closeout),
@@ -171,6 +209,11 @@ CASES: dict[str, tuple[Callable[[Path], Project], tuple[str, ...], Callable[[Pro
 }
 
 
+def given_to(project: Project, command: tuple[str, ...]) -> str:
+    """What the command gets on standard input: the project's `answer.md` for `-`, else nothing."""
+    return project.read("answer.md") if "-" in command else ""
+
+
 def crash(project: Project, point: int, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "support.crash", str(point), *command],
@@ -178,7 +221,7 @@ def crash(project: Project, point: int, command: tuple[str, ...]) -> subprocess.
         capture_output=True,
         text=True,
         check=False,
-        stdin=subprocess.DEVNULL,
+        input=given_to(project, command),
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )
 
@@ -224,7 +267,7 @@ def test_the_same_command_again_heals(tmp_path: Path, name: str, share: int) -> 
         killed = crash(project, point, command)
         # Two records stamped in the same second are fewer changed files, so a run may have fewer points than counted.
         assert killed.returncode in (-9, 0), f"point {point} of {total}: {killed.stderr}"
-        project.aiw(*command)
+        project.aiw(*command, stdin=given_to(project, command))
         try:
             check(project)
             check_common(project)

@@ -86,20 +86,23 @@ class Project:
         return done.stdout.strip("\n")
 
     def aiw(
-        self, *args: str, code: int | None = 0, cwd: Path | None = None, env: Mapping[str, str] | None = None
+        self,
+        *args: str,
+        code: int | None = 0,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str | bytes | None = None,
     ) -> Result:
         done = subprocess.run(
             [sys.executable, "-m", "ai_workflow", *args],
             cwd=cwd or self.path,
             capture_output=True,
-            text=True,
-            errors="replace",
             check=False,
-            stdin=subprocess.DEVNULL,
+            input=stdin.encode() if isinstance(stdin, str) else stdin or b"",
             env={**os.environ, **(env or {})},
         )
-        result = Result(done.returncode, done.stdout, done.stderr)
-        assert "Traceback" not in done.stdout + done.stderr, result
+        result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+        assert "Traceback" not in result.stdout + result.stderr, result
         assert code is None or done.returncode == code, result
         return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ai_workflow.cli.inherited import add_start_options, heed_start_options
 from ai_workflow.cli.runtime import Command, Session, to_json
 from ai_workflow.errors import AiwError, ExitCode, Kind
 
@@ -24,6 +25,13 @@ def _walk_arguments(parser: argparse.ArgumentParser) -> None:
     _lane(parser)
     parser.add_argument("--plan", metavar="PATH", help="import this plan if it is not imported yet")
     parser.add_argument("-m", "--milestone", metavar="ID", help="this milestone instead of the next in order")
+    parser.add_argument(
+        "--force-import",
+        action="store_true",
+        help="reconcile the plan with the state even if work of the last one is open; drops no work",
+    )
+    parser.add_argument("--optimize-plan", action="store_true", help="optimise the plan when it is imported")
+    add_start_options(parser)
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +45,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(session: Session, args: argparse.Namespace) -> int:
+    heed_start_options(session, args)
     ws = session.open()
     _name_idle_keys(session, ws)
     result = _advance(session, ws, args)
@@ -56,6 +65,7 @@ def _name_idle_keys(session: Session, ws: Workspace) -> None:
 
 
 def _bootstrap(session: Session, args: argparse.Namespace) -> int:
+    heed_start_options(session, args)
     ws = session.open()
     result = _advance(session, ws, args, hands_out=False)
     _write_runbook(ws)
@@ -79,6 +89,11 @@ def _next(session: Session, args: argparse.Namespace) -> int:
 def _task_arguments(parser: argparse.ArgumentParser) -> None:
     _lane(parser)
     parser.add_argument("task", metavar="TASK", nargs="?", help="this task instead of the next in order")
+    parser.add_argument(
+        "--allow-unmerged-previous",
+        action="store_true",
+        help="go on although a finished milestone before it is not merged yet",
+    )
 
 
 def _advance(session: Session, ws: Workspace, args: argparse.Namespace, *, hands_out: bool = True) -> Advance:
@@ -96,6 +111,11 @@ def _advance(session: Session, ws: Workspace, args: argparse.Namespace, *, hands
         milestone_id=parse_milestone_id(milestone) if milestone else None,
         task_id=parse_id("task", task) if task else None,
         hands_out=hands_out,
+        wishes=queue.Wishes(
+            imports_again=getattr(args, "force_import", False),
+            optimizes=getattr(args, "optimize_plan", False),
+            skips_unmerged=getattr(args, "allow_unmerged_previous", False),
+        ),
         listeners=(listener.on_start, listener.on_output),
     )
 
@@ -300,18 +320,21 @@ NEXT = Command(
     _next,
     about="Claims the next task (or shows the one that is active) and writes its prompt.",
     example="aiw next --lane core",
+    shape=('`{"outcome", "claimed", "task", "prompt", "milestones"}`; `outcome` is `task`, `complete` or `blocked`.'),
     arguments=_lane,
 )
 BOOTSTRAP = Command(
     _bootstrap,
     about="Imports the plan if that was not done, and starts the next milestone on its branch.",
     example="aiw agent bootstrap --plan docs/ai/plan/milestones.md --lane core",
+    shape='`{"outcome": "ready", "milestone"}`, or what `aiw agent run` prints.',
     arguments=_walk_arguments,
 )
 TASK = Command(
     _next,
     about="Hands out the next task, or the one named: claims it and writes its prompt.",
     example="aiw agent task --lane core",
+    shape='`{"outcome", "claimed", "task", "prompt", "milestones"}`.',
     arguments=_task_arguments,
 )
 RUN = Command(
@@ -319,6 +342,9 @@ RUN = Command(
     about="Does whatever is missing (import, start, close out), then hands out the next task. With a task active it\n"
     "shows that task; on a finished plan it says so.",
     example="aiw agent run --lane core --mode queue",
+    shape=(
+        '`{"outcome", "claimed", "task", "prompt", "milestones"}`; `milestones` are those that were closed on the way.'
+    ),
     arguments=_run_arguments,
 )
 FINISH = Command(
@@ -326,5 +352,9 @@ FINISH = Command(
     about="Checks the active task in the tree it would commit, makes one commit of exactly that, and closes the\n"
     "milestone when it was the last one. A refusal leaves the task active and everything as it was.",
     example="aiw agent finish --lane core --task TASK-001 --commit",
+    shape=(
+        '`{"outcome", "task", "commit", "checks", "reasons", "milestone", "closeout"}`; `outcome` is '
+        "`done`, `failed`, `rehearsed` or `already_done`."
+    ),
     arguments=_finish_arguments,
 )

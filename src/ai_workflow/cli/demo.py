@@ -57,5 +57,6 @@ DEMO = Command(
     "through the whole loop by ordinary commands, with a scripted agent that makes real edits. Exits with 0 only\n"
     "when every claim was seen to hold.",
     example="aiw demo --keep ./aiw-demo",
+    shape='`{"ok", "kept"}` behind the story.',
     arguments=_arguments,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ai_workflow.cli.inherited import add_start_options
 from ai_workflow.cli.listing import Row, show_one, show_rows
 from ai_workflow.cli.runtime import Command, Session, to_json
 from ai_workflow.errors import AiwError, ExitCode, Kind
@@ -42,12 +43,13 @@ def _show(session: Session, args: argparse.Namespace) -> int:
 def _start_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lane", metavar="LANE", help="core")
     parser.add_argument("milestone", metavar="MILESTONE", help="e.g. M01, m1 or 1")
+    add_start_options(parser)
 
 
 def _start(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.cli.milestone import start
 
-    return start(session, args.lane, args.milestone)
+    return start(session, args)
 
 
 def _one(parser: argparse.ArgumentParser) -> None:
@@ -105,12 +107,21 @@ def _cleanup(session: Session, args: argparse.Namespace) -> int:
     return _tell(session, lane, f"Freed lane {lane.id}; its work is untouched")
 
 
-LIST = Command(_list, about="Lists the lanes.", example="aiw lane list")
-SHOW = Command(_show, about="Prints one lane as JSON.", example="aiw lane show core", arguments=_show_arguments)
+LIST = Command(
+    _list, about="Lists the lanes.", example="aiw lane list", shape='`{"lanes": […]}`, each as its state file.'
+)
+SHOW = Command(
+    _show,
+    about="Prints one lane as JSON.",
+    example="aiw lane show core",
+    shape="the lane, as its state file; without it too.",
+    arguments=_show_arguments,
+)
 START = Command(
     _start,
     about="Starts a milestone in a lane; the same as `aiw milestone start`.",
     example="aiw lane start core M01",
+    shape='`{"milestone", "resumed"}`.',
     arguments=_start_arguments,
 )
 PAUSE = Command(

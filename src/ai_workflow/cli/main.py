@@ -29,6 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from ai_workflow.cli.table import format_help
 
         return _print(format_help()) if words else _print(format_help(), code=2)
+    if words[0] == "__complete":
+        from ai_workflow.cli.complete import run
+
+        return run(words[1:])
     from ai_workflow.cli.boundary import guarded
 
     return guarded(_dispatch, words)
@@ -44,6 +48,8 @@ def _dispatch(words: Sequence[str], settings: Globals) -> int:
     from ai_workflow.cli.runtime import Session, peel_globals
     from ai_workflow.cli.table import COMMANDS, GROUPS, format_group_help, format_help
 
+    if words[0].partition("=")[0] in ("--install-completion", "--show-completion"):
+        return _complete_as_before(words)
     rest = peel_globals(words, settings)
     if settings.wants_version:
         from ai_workflow import __version__
@@ -60,6 +66,15 @@ def _dispatch(words: Sequence[str], settings: Globals) -> int:
     arguments = rest[len(name.split()) :]
     parsed = command.parse(name, arguments, settings)
     return command.run(Session(settings, command_line=words), parsed)
+
+
+def _complete_as_before(words: Sequence[str]) -> int:
+    """The root options of 0.1.0; the command is `aiw completion SHELL`."""
+    from ai_workflow.cli.completion import SCRIPTS, explain_loading, require_shell
+
+    option, _, name = words[0].partition("=")
+    shell = require_shell(name or (words[1] if len(words) > 1 else None))
+    return _print(SCRIPTS[shell] if option == "--show-completion" else explain_loading(shell))
 
 
 def _load(target: str) -> Command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ai_workflow.cli.inherited import add_start_options, heed_start_options
 from ai_workflow.cli.listing import Row, show_one, show_rows
 from ai_workflow.cli.runtime import Command, Session, to_json
 from ai_workflow.errors import ExitCode
@@ -44,20 +45,23 @@ def _show(session: Session, args: argparse.Namespace) -> int:
 def _start_arguments(parser: argparse.ArgumentParser) -> None:
     _one(parser)
     parser.add_argument("-l", "--lane", default="core", help="the lane that works on it (default: core)")
+    add_start_options(parser)
 
 
-def _start(session: Session, args: argparse.Namespace) -> int:
-    return start(session, args.lane, args.milestone)
-
-
-def start(session: Session, lane: str, milestone: str) -> int:
-    """Starts a milestone and says so; shared with `lane start`."""
+def start(session: Session, args: argparse.Namespace) -> int:
+    """Starts the milestone in the lane and says so; shared with `lane start`."""
     from ai_workflow.models.ids import parse_milestone_id, require_lane_id
     from ai_workflow.services import milestones, resume
 
+    heed_start_options(session, args)
     ws = session.open()
     resume.resume(ws)
-    started = milestones.start(ws, require_lane_id(lane), parse_milestone_id(milestone))
+    started = milestones.start(
+        ws,
+        require_lane_id(args.lane),
+        parse_milestone_id(args.milestone),
+        allow_unmerged=args.allow_unmerged_previous,
+    )
     word = "Resumed" if started.was_resumed else "Started"
     session.show(
         f"{word} {started.milestone.id} on {started.milestone.branch}",
@@ -69,9 +73,8 @@ def start(session: Session, lane: str, milestone: str) -> int:
 
 def _finish_arguments(parser: argparse.ArgumentParser) -> None:
     _one(parser)
-    parser.add_argument(
-        "--allow-incomplete", metavar="WHY", nargs="?", const="", help="skip its open tasks first, for this reason"
-    )
+    parser.add_argument("--allow-incomplete", action="store_true", help="skip its open tasks first (needs --reason)")
+    parser.add_argument("--reason", default="", metavar="WHY", help="recorded with the tasks that are skipped")
     parser.add_argument("--accept-unproven", metavar="WHY", help="land work whose proof was waived; recorded")
 
 
@@ -83,8 +86,8 @@ def _finish(session: Session, args: argparse.Namespace) -> int:
     ws = session.open()
     resume.resume(ws)
     milestone_id = parse_milestone_id(args.milestone)
-    if args.allow_incomplete is not None:
-        milestones.skip_open(ws, milestone_id, reason=args.allow_incomplete)
+    if args.allow_incomplete:
+        milestones.skip_open(ws, milestone_id, reason=args.reason)
     if args.accept_unproven:
         closeout.accept_unproven(ws, milestone_id, reason=args.accept_unproven)
     listener = make_listener(session)
@@ -114,18 +117,31 @@ def _cancel(session: Session, args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-LIST = Command(_list, about="Lists the milestones in the order of their numbers.", example="aiw milestone list")
-SHOW = Command(_show, about="Prints one milestone as JSON.", example="aiw milestone show M01", arguments=_one)
+LIST = Command(
+    _list,
+    about="Lists the milestones in the order of their numbers.",
+    example="aiw milestone list",
+    shape='`{"milestones": […]}`, each as its state file.',
+)
+SHOW = Command(
+    _show,
+    about="Prints one milestone as JSON.",
+    example="aiw milestone show M01",
+    shape="the milestone, as its state file; without it too.",
+    arguments=_one,
+)
 START = Command(
-    _start,
+    start,
     about="Makes the milestone's branch from base (or goes back to it) and lets the lane work on it.",
     example="aiw milestone start M01",
+    shape='`{"milestone", "resumed"}`.',
     arguments=_start_arguments,
 )
 FINISH = Command(
     _finish,
     about="Lands a milestone whose tasks are all finished, or goes on from where that was blocked.",
     example="aiw milestone finish M01",
+    shape='`{"milestone", "outcome"}`; `outcome` is `merged`, `blocked` or `not_complete`.',
     arguments=_finish_arguments,
 )
 CANCEL = Command(

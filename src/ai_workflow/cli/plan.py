@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 from ai_workflow.cli.runtime import Command, Session, to_json
-from ai_workflow.errors import ExitCode
+from ai_workflow.errors import AiwError, ExitCode, Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from ai_workflow.services.plans import Imported
+    from ai_workflow.services.plan_file import TakenOver
+    from ai_workflow.services.plans import Loaded
+    from ai_workflow.services.workspace import Workspace
 
 
 def _path(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="PATH", nargs="?", help="the plan (default: docs/ai/plan/milestones.md)")
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", help="the plan (default: docs/ai/plan/milestones.md); - is standard input"
+    )
+
+
+def _load(session: Session, ws: Workspace, path: str | None) -> Loaded:
+    from ai_workflow.services import plan_file, plans
+
+    if path != plans.STANDARD_INPUT:
+        return plans.load_plan(ws, path)
+    loaded, found = plan_file.take_plan(read_standard_input(session))
+    for count, where in ((found.dropped_before, "before"), (found.dropped_after, "after")):
+        if count:
+            session.say(f"note: left out {_count(count, 'line')} {where} the plan")
+    return loaded
+
+
+def read_standard_input(session: Session) -> bytes:
+    """All of standard input; on a terminal it says what it waits for. Empty when it is closed."""
+    import sys
+
+    if sys.stdin is None or sys.stdin.closed:
+        return b""
+    if sys.stdin.isatty():
+        session.say("paste the plan, then press Ctrl-D on a line of its own")
+    return sys.stdin.buffer.read()
 
 
 def _validate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +52,7 @@ def _validate(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.services import plans
 
     ws = session.open()
-    loaded = plans.load_plan(ws, args.path)
+    loaded = _load(session, ws, args.path)
     verdict = plans.judge(ws, loaded)
     for finding in verdict.findings:
         session.show(f"{finding.level}: {plans.format_finding(finding)} [{finding.code}]")
@@ -58,8 +85,16 @@ def _optimize_arguments(parser: argparse.ArgumentParser) -> None:
 def _optimize(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.services import plans
 
+    if args.apply and args.path == plans.STANDARD_INPUT:
+        raise AiwError(
+            Kind.USAGE,
+            "there is no file to write the optimised plan to when it comes from standard input",
+            hint="aiw plan import - --optimize writes it to the plan file and imports it",
+        )
     ws = session.open()
-    result = plans.optimize(ws, args.path, mode=args.mode, is_applied=args.apply)
+    result = plans.optimize(_load(session, ws, args.path), mode=args.mode)
+    if args.apply:
+        plans.write_optimized(ws, result, args.path)
     for proposal in result.optimized.proposals:
         word = "applied" if proposal.applied and args.apply else "proposed"
         session.show(
@@ -68,7 +103,7 @@ def _optimize(session: Session, args: argparse.Namespace) -> int:
     if result.diff:
         session.show("", *result.diff.splitlines())
     if not result.diff:
-        session.show(f"{result.rel} needs no change")
+        session.show(f"{result.loaded.plan.path} needs no change")
     elif args.apply:
         session.show("", f"Wrote {result.rel}")
     session.show_json(
@@ -87,30 +122,42 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-chain", action="store_true", help="tasks without Depends do not wait for the one before")
     parser.add_argument("--accept-done", action="store_true", help="take `[x]` tasks over as done (shown as unproven)")
     parser.add_argument("--optimize", action="store_true", help="optimise the plan first, and write it")
-    parser.add_argument("--force", action="store_true", help="accepted for 0.1.0; an edited plan is reconciled anyway")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace another plan in the plan file (for -; a copy is kept); an edited plan is reconciled with or"
+        " without it, and work is never dropped",
+    )
 
 
 def _import(session: Session, args: argparse.Namespace) -> int:
-    from ai_workflow.services import plans, resume
+    from ai_workflow.services import plan_file, plans, resume
 
     ws = session.open()
-    resume.resume(ws)
-    if args.optimize and not args.dry_run:
-        optimized = plans.optimize(ws, args.path, mode="balanced", is_applied=True)
-        if optimized.diff:
-            session.show(f"Wrote {optimized.rel}, optimised")
-    imported = plans.import_plan(
-        ws, args.path, is_dry_run=args.dry_run, chain=not args.no_chain, accept_done=args.accept_done
+    if not args.dry_run:
+        resume.resume(ws)
+    options = plan_file.ImportOptions(
+        is_dry_run=args.dry_run,
+        is_forced=args.force,
+        optimizes=args.optimize,
+        chain=not args.no_chain,
+        accept_done=args.accept_done,
     )
-    for finding in imported.findings if imported.changed or args.dry_run else ():
+    taken = plan_file.import_source(ws, _load(session, ws, args.path), options, path=args.path)
+    for finding in taken.imported.findings if taken.imported.changed or args.dry_run else ():
         session.say(f"{finding.level}: {plans.format_finding(finding)}")
-    _show_import(session, imported, is_dry_run=args.dry_run)
+    _show_import(session, taken, is_dry_run=args.dry_run)
     return ExitCode.OK
 
 
-def _show_import(session: Session, imported: Imported, *, is_dry_run: bool) -> None:
+def _show_import(session: Session, taken: TakenOver, *, is_dry_run: bool) -> None:
+    imported = taken.imported
     entries = imported.reconciled.entries
     changed = [entry for entry in entries if entry.kind != "unchanged"]
+    if taken.written:
+        session.show(f"Wrote {taken.written}{', optimised' if taken.optimized else ''}")
+    if taken.copy:
+        session.show(f"  what stood there before is kept in {taken.copy}")
     if is_dry_run or any(entry.kind != "added" for entry in changed):
         session.show(*[f"{entry.kind:<10} {entry.id}  {entry.title}" for entry in changed])
     if not imported.changed and not is_dry_run:
@@ -125,15 +172,15 @@ def _show_import(session: Session, imported: Imported, *, is_dry_run: bool) -> N
             "entries": to_json(entries),
             "verify": list(imported.verify),
             "dry_run": is_dry_run,
+            "written": taken.written,
         }
     )
 
 
 def _show(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.plan.write import write_plan
-    from ai_workflow.services import plans
 
-    loaded = plans.load_plan(session.open(), args.path)
+    loaded = _load(session, session.open(), args.path)
     session.show(*write_plan(loaded.plan).rstrip("\n").split("\n"))
     session.show_json(to_json(loaded.plan))
     return ExitCode.OK
@@ -143,6 +190,7 @@ VALIDATE = Command(
     _validate,
     about="Prints every finding with its place, and a score from 0 to 100. Exits with 1 on errors.",
     example="aiw plan validate docs/ai/plan/milestones.md",
+    shape=('`{"valid", "score", "findings": [{"level", "code", "path", "line", "column", "message", "hint"}]}`.'),
     arguments=_validate_arguments,
 )
 OPTIMIZE = Command(
@@ -150,6 +198,7 @@ OPTIMIZE = Command(
     about="Merges checklist steps into commit-shaped tasks and puts producers before consumers. Loses nothing: every\n"
     "criterion, scope, dependency and note of the plan is in the result.",
     example="aiw plan optimize docs/ai/plan/milestones.md --dry-run",
+    shape='`{"proposals": […], "diff", "written"}`.',
     arguments=_optimize_arguments,
 )
 IMPORT = Command(
@@ -157,6 +206,16 @@ IMPORT = Command(
     about="Takes a plan over, all of it or nothing. The same plan again changes nothing; an edited one is reconciled:\n"
     "done work is kept, and what is being worked on is never altered.",
     example="aiw plan import docs/ai/plan/milestones.md",
+    shape=(
+        '`{"changed", "entries": [{"kind", "entity", "id", "title", "fields", "note"}], "verify", '
+        '"dry_run", "written"}`.'
+    ),
     arguments=_import_arguments,
 )
-SHOW = Command(_show, about="Prints a plan as aiw understands it.", example="aiw plan show", arguments=_path)
+SHOW = Command(
+    _show,
+    about="Prints a plan as aiw understands it.",
+    example="aiw plan show",
+    shape='`{"path", "prose", "milestones": […], "findings": […]}`.',
+    arguments=_path,
+)

@@ -94,7 +94,7 @@ def _resolve(session: Session, args: argparse.Namespace) -> int:
 
 def _abort_arguments(parser: argparse.ArgumentParser) -> None:
     _one(parser)
-    parser.add_argument("--reason", required=True, metavar="WHY", help="why it is given up; recorded")
+    parser.add_argument("--reason", default="by hand", metavar="WHY", help="why it is given up; recorded")
 
 
 def _abort(session: Session, args: argparse.Namespace) -> int:

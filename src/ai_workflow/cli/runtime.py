@@ -70,6 +70,7 @@ class Command:
         *,
         about: str,
         example: str,
+        shape: str = "",
         arguments: Callable[[argparse.ArgumentParser], None] | None = None,
     ) -> None:
         """
@@ -77,11 +78,13 @@ class Command:
             run: gets the session and the parsed arguments, returns the exit code.
             about: the sentences of `--help`.
             example: a command line that works as it stands.
+            shape: what `--json` prints, as Markdown, for the reference.
             arguments: adds the command's own arguments.
         """
         self.run = run
         self.about = about
         self.example = example
+        self.shape = shape
         self._arguments = arguments
 
     def make_parser(self, name: str) -> argparse.ArgumentParser:

@@ -32,5 +32,9 @@ STATUS = Command(
     about="Shows progress, what is active since when, blockers with the command that clears them, and the next\n"
     "command. Writes nothing.",
     example="aiw status",
+    shape=(
+        '`{"project", "root", "base_branch", "lane", "active_milestone", "active_task", "progress": '
+        '{"tasks", "milestones"}, "blockers", "next_command", "damaged"}`.'
+    ),
 )
-VERSION = Command(_version, about="Prints the version.", example="aiw version")
+VERSION = Command(_version, about="Prints the version.", example="aiw version", shape='`{"version"}`.')

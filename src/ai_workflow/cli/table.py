@@ -50,11 +50,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prompt task": ("ai_workflow.cli.prompt:TASK", "write the prompt of one task"),
     "prompt milestone": ("ai_workflow.cli.prompt:MILESTONE", "write a whole milestone with its prompts"),
     "prompt print": ("ai_workflow.cli.prompt:PRINT", "print the prompt of the next task"),
+    "agent plan-prompt": ("ai_workflow.cli.plan_prompt:PLAN_PROMPT", "make a prompt for a planning model"),
     "agent bootstrap": ("ai_workflow.cli.agent:BOOTSTRAP", "import the plan and start the next milestone"),
     "agent task": ("ai_workflow.cli.agent:TASK", "hand out the next task, or one by its id"),
     "agent run": ("ai_workflow.cli.agent:RUN", "do whatever is missing, then hand out the next task"),
     "agent finish": ("ai_workflow.cli.agent:FINISH", "check the active task and commit it"),
     "agent audit": ("ai_workflow.cli.task_work:AUDIT", "record what a reviewer says of a task"),
+    "workpackage install": ("ai_workflow.cli.workpackage:INSTALL", "keep a pack, its prompts and its plan"),
+    "completion": ("ai_workflow.cli.completion:COMPLETION", "print a completion script for bash, zsh or fish"),
     "version": ("ai_workflow.cli.status:VERSION", "print the version"),
 }
 
@@ -67,6 +70,7 @@ GROUPS: dict[str, str] = {
     "recovery": "repairs of tasks whose checks failed",
     "prompt": "what an agent is told",
     "agent": "what an agent, or who drives one, calls",
+    "workpackage": "install packs of work",
 }
 
 
@@ -112,5 +116,8 @@ def _options() -> list[str]:
         "  -q, --quiet          no notes and no progress",
         "  -v, --verbose        the output of checks as it comes, even without a terminal",
         "  --version            print the version",
+        "  --show-completion    print the completion script of this shell, as `aiw completion SHELL` does",
+        "  --install-completion",
+        "                       say how to load it; no file of the shell is edited",
         "  -h, --help           print this help",
     ]

@@ -100,19 +100,28 @@ LIST = Command(
     _list,
     about="Lists the tasks in the order of their ids.",
     example="aiw task list -s ready",
+    shape='`{"tasks": […]}`, each as its state file.',
     arguments=_list_arguments,
 )
-SHOW = Command(_show, about="Prints one task as JSON.", example="aiw task show 1", arguments=_show_arguments)
+SHOW = Command(
+    _show,
+    about="Prints one task as JSON.",
+    example="aiw task show 1",
+    shape="the task, as its state file; without it too.",
+    arguments=_show_arguments,
+)
 CLAIM = Command(
     _claim,
     about="Claims the next task of the milestone that is under way, or the one named. Only the winner of a race reads\n"
     "`Claimed`; everybody else is told who holds the task.",
     example="aiw task claim --lane core",
+    shape='`{"claimed", "task"}`.',
     arguments=_claim_arguments,
 )
 START = Command(
     _start,
     about="Claims a task by its id and writes its prompt.",
     example="aiw task start TASK-001",
+    shape='`{"claimed", "task", "prompt"}`.',
     arguments=_start_arguments,
 )

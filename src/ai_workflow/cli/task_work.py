@@ -93,8 +93,7 @@ def _end(session: Session, args: argparse.Namespace, verb: str, word: str) -> in
 def _done_arguments(parser: argparse.ArgumentParser) -> None:
     _one(parser)
     parser.add_argument("-l", "--lane", default="core", help="the lane (default: core)")
-    parser.add_argument("--commit", nargs="?", const="", default=None, metavar="SHA",
-                        help="accepted as before; the commit is always made by aiw")  # fmt: skip
+    parser.add_argument("--commit", action="store_true", help="accepted as before; a task is done by its commit anyway")
     parser.add_argument("--summary", default="", metavar="TEXT", help="what was done, for the record")
 
 
@@ -105,8 +104,6 @@ def _done(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.policy.gates import FinishOptions
     from ai_workflow.services.finish import FinishRequest, finish_task
 
-    if args.commit:
-        session.say(f"note: --commit {args.commit} is not taken over: a task is done by the commit that aiw makes")
     ws = session.open()
     request = FinishRequest(
         lane_id=require_lane_id(args.lane), task_id=_id(args), options=FinishOptions(summary=args.summary)

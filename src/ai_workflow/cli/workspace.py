@@ -14,12 +14,15 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base-branch", metavar="NAME", help="where milestones land (default: the default branch)")
     parser.add_argument("--project-name", metavar="NAME", help="default: the folder's name")
     parser.add_argument("--force", action="store_true", help="write documents anew that nobody edited")
+    parser.add_argument("--no-git", action="store_true", help="without effect: init changes nothing in git anyway")
     parser.add_argument("--nested", action="store_true", help="make a workspace inside another one")
 
 
 def _init(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.services.init import InitRequest, initialize
 
+    if args.no_git:
+        session.say("note: --no-git has no effect: init makes no branch, no commit and no push anyway")
     request = InitRequest(
         root=session.start,
         base_branch=args.base_branch,
@@ -49,5 +52,6 @@ INIT = Command(
     about="Writes the config, the documents, a marked block in .gitignore, and the first state. Commits nothing,\n"
     "pushes nothing, switches no branch; what you wrote is kept. Running it again completes what is missing.",
     example="aiw init",
+    shape='`{"root", "base_branch", "checks", "written", "kept", "was_new"}`.',
     arguments=_arguments,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -77,12 +77,15 @@ def open_milestones(snapshot: Snapshot) -> tuple[Milestone, ...]:
     return tuple(sorted(found, key=lambda milestone: id_order(milestone.id)))
 
 
-def find_next_milestone(snapshot: Snapshot) -> Milestone | None:
+def find_next_milestone(snapshot: Snapshot, *, without: Collection[str] = ()) -> Milestone | None:
     """The milestone to work on: one under way, else the first in numeric order that has something to do.
+
+    Args:
+        without: ids of milestones that are passed over.
 
     None when the plan is complete or nothing can be claimed; `explain_waiting` tells which.
     """
-    everything = open_milestones(snapshot)
+    everything = [milestone for milestone in open_milestones(snapshot) if milestone.id not in without]
     candidates = [milestone for milestone in everything if milestone.recovery is None]
     for milestone in candidates:
         if is_urgent(snapshot, milestone) and claimable_tasks(snapshot, milestone):

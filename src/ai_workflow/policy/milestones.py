@@ -20,8 +20,11 @@ from ai_workflow.policy.tasks import end_task
 from ai_workflow.policy.transitions import can_move, move, require_move
 
 
-def require_startable(snapshot: Snapshot, lane: Lane, milestone: Milestone) -> None:
+def require_startable(snapshot: Snapshot, lane: Lane, milestone: Milestone, *, allow_unmerged: bool = False) -> None:
     """Passes when the lane may start or resume this milestone.
+
+    Args:
+        allow_unmerged: whether the lane may leave a milestone whose tasks are all finished but which is not merged.
 
     Raises:
         AiwError: STATE, naming what is in the way and what to type.
@@ -29,7 +32,7 @@ def require_startable(snapshot: Snapshot, lane: Lane, milestone: Milestone) -> N
     if milestone.status != "in_progress":
         require_move(milestone, "start")
     current = snapshot.find_milestone(lane.milestone_id)
-    if current is not None and current.status not in MILESTONE_CLOSED and not _may_leave(snapshot, current, milestone):
+    if current is not None and not _may_leave(snapshot, current, milestone, allow_unmerged=allow_unmerged):
         active = find_active_task(snapshot)
         ending = (
             f"agent finish --lane {lane.id} --task {active.id} --commit" if active else f"agent run --lane {lane.id}"
@@ -51,9 +54,11 @@ def require_startable(snapshot: Snapshot, lane: Lane, milestone: Milestone) -> N
             )
 
 
-def _may_leave(snapshot: Snapshot, current: Milestone, following: Milestone) -> bool:
+def _may_leave(snapshot: Snapshot, current: Milestone, following: Milestone, *, allow_unmerged: bool) -> bool:
     """Whether a lane may go from one open milestone to another: for out-of-band work, and to and from a recovery."""
-    if current.id == following.id:
+    if current.id == following.id or current.status in MILESTONE_CLOSED:
+        return True
+    if allow_unmerged and is_complete(snapshot, current):
         return True
     related = {current.id, following.id}
     if any(m.recovery is not None and m.recovery.parent_milestone_id in related for m in (current, following)):

@@ -48,8 +48,11 @@ class Started(Record, frozen=True, kw_only=True):
     """The user's own dirt, which stays out of every commit."""
 
 
-def start(ws: Workspace, lane_id: str, milestone_id: str) -> Started:
+def start(ws: Workspace, lane_id: str, milestone_id: str, *, allow_unmerged: bool = False) -> Started:
     """Checks out the milestone's branch, made from base when it is new, and makes the lane work on it.
+
+    Args:
+        allow_unmerged: see `require_startable`.
 
     Raises:
         AiwError: STATE when the table or another milestone forbids it; GIT when the repository does.
@@ -57,12 +60,12 @@ def start(ws: Workspace, lane_id: str, milestone_id: str) -> Started:
     snapshot = ws.store.snapshot()
     lane = snapshot.get_lane(lane_id)
     milestone = snapshot.get_milestone(milestone_id)
-    require_startable(snapshot, lane, milestone)
+    require_startable(snapshot, lane, milestone, allow_unmerged=allow_unmerged)
     with ws.git_effects(f"start {milestone.id}"):
         status = require_calm(ws)
         if milestone.branch and milestone.start_sha:
             return _resume(ws, snapshot, lane, milestone, status)
-        return _begin(ws, snapshot, lane, milestone, status)
+        return _begin(ws, snapshot, lane, milestone, status, allow_unmerged=allow_unmerged)
 
 
 def require_calm(ws: Workspace) -> TreeStatus:
@@ -104,7 +107,15 @@ def _resume(ws: Workspace, snapshot: Snapshot, lane: Lane, milestone: Milestone,
     return Started(milestone=milestone, was_resumed=True)
 
 
-def _begin(ws: Workspace, snapshot: Snapshot, lane: Lane, milestone: Milestone, status: TreeStatus) -> Started:
+def _begin(
+    ws: Workspace,
+    snapshot: Snapshot,
+    lane: Lane,
+    milestone: Milestone,
+    status: TreeStatus,
+    *,
+    allow_unmerged: bool,
+) -> Started:
     git = ws.repository.git
     base = _choose_base(ws)
     branch = milestone.branch or make_branch_name(ws.config.git.branch_prefix, milestone.id, milestone.title)
@@ -127,7 +138,7 @@ def _begin(ws: Workspace, snapshot: Snapshot, lane: Lane, milestone: Milestone, 
     dirt = collect_dirt(ws, status)
     with ws.store.transaction(f"start {milestone.id}") as change:
         fresh = change.before.get_milestone(milestone.id)
-        require_startable(change.before, change.before.get_lane(lane.id), fresh)
+        require_startable(change.before, change.before.get_lane(lane.id), fresh, allow_unmerged=allow_unmerged)
         change.apply(_started(ws, change.before, lane.id, fresh, branch=branch, start_sha=status.head, now=change.now))
         change.apply(Changes(put=(make_baseline(lane.id, dirt.paths, now=change.now),)))
         if scaffold:
@@ -375,9 +386,7 @@ def cancel(ws: Workspace, milestone_id: str, *, reason: str) -> Milestone:
 def skip_open(ws: Workspace, milestone_id: str, *, reason: str) -> None:
     """Skips the milestone's open tasks, so that it can be closed. Raises AiwError(USAGE) without a reason."""
     if not reason.strip():
-        raise AiwError(
-            Kind.USAGE, "--allow-incomplete skips tasks, so it needs a reason", hint="--allow-incomplete 'why'"
-        )
+        raise AiwError(Kind.USAGE, "--allow-incomplete skips tasks, so it needs a reason", hint="add --reason 'why'")
     with ws.finishing("core", milestone_id), ws.store.transaction(f"skip what is open in {milestone_id}") as change:
         milestone = change.before.get_milestone(milestone_id)
         change.apply(skip_open_tasks(change.before, milestone, reason=reason.strip(), now=change.now, actor=ws.actor))

@@ -23,11 +23,15 @@ from ai_workflow.policy.events import make_event
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import encode, kind_of
 
+STANDARD_INPUT = "-"
+"""The path that means standard input."""
+
 
 class Loaded(Record, frozen=True, kw_only=True):
     """A plan file, read and parsed."""
 
     rel: str
+    """Path relative to the root, or `STANDARD_INPUT`."""
     text: str
     digest: str
     plan: Plan
@@ -67,7 +71,7 @@ def load_plan(ws: Workspace, path: str | None) -> Loaded:
     Raises:
         AiwError: PLAN when it does not exist or is not text.
     """
-    full, rel = _locate(ws, path)
+    full, rel = locate_plan(ws, path)
     try:
         data = fsio.find_bytes(full)
     except AiwError as error:
@@ -80,7 +84,20 @@ def load_plan(ws: Workspace, path: str | None) -> Loaded:
     return Loaded(rel=rel, text=text, digest=fsio.sha256_of(data), plan=parse_plan(text, path=rel))
 
 
-def _locate(ws: Workspace, path: str | None) -> tuple[str, str]:
+def load_text(text: str, *, rel: str, name: str, first_line: int = 1) -> Loaded:
+    """A plan that is in no file yet.
+
+    Args:
+        rel: the path that it stands for.
+        name: how findings call it.
+        first_line: 1-based line of the source that the text begins in, so that findings name the source's lines.
+    """
+    plan = parse_plan("\n" * (first_line - 1) + text, path=name)
+    return Loaded(rel=rel, text=text, digest=fsio.sha256_of(text.encode()), plan=plan)
+
+
+def locate_plan(ws: Workspace, path: str | None) -> tuple[str, str]:
+    """Absolute path of a plan, and its path relative to the root; see `load_plan`."""
     if path is None:
         rel = plan_path(ws.config)
         return os.path.join(ws.root, *rel.split("/")), rel
@@ -145,7 +162,7 @@ def import_plan(
     if is_dry_run:
         reconciled = _reconcile(ws, source, snapshot, now=ws.clock.now_utc(), chain=chain, accept_done=accept_done)
         return _imported(source, reconciled, verdict, changed=False)
-    with ws.store.transaction(f"import {source.rel}") as change:
+    with ws.store.transaction(f"import {source.plan.path}") as change:
         change.before.require_undamaged()
         reconciled = _reconcile(ws, source, change.before, now=change.now, chain=chain, accept_done=accept_done)
         if reconciled.changes != Changes():
@@ -153,7 +170,7 @@ def import_plan(
             change.apply(_archive(ws, change.before, reconciled))
             change.apply(refresh_readiness(change.after, now=change.now))
             count = len(reconciled.entries)
-            event = make_event("plan_imported", f"{source.rel}: {count} entries", now=change.now, actor=ws.actor)
+            event = make_event("plan_imported", f"{source.plan.path}: {count} entries", now=change.now, actor=ws.actor)
             change.apply(Changes(events=(event,)))
     return _imported(source, reconciled, verdict, changed=reconciled.changes != Changes())
 
@@ -170,7 +187,7 @@ def _reconcile(
         branch_prefix=ws.config.git.branch_prefix,
         base_branch=ws.config.git.base_branch,
         digest=source.digest,
-        plan_path=source.rel,
+        plan_path=plan_path(ws.config) if source.rel == STANDARD_INPUT else source.rel,
         taken_branches=taken_branches(ws),
     )
     if reconciled.refusals:
@@ -223,7 +240,7 @@ def invalid(ws: Workspace, source: Loaded, errors: list[Finding]) -> AiwError:
     text = "\n".join(f"  {line}" for line in lines)
     return AiwError(
         Kind.PLAN,
-        f"{source.rel} has {len(errors)} errors, so nothing was imported:\n{text}",
+        f"{source.plan.path} has {len(errors)} errors, so nothing was imported:\n{text}",
         hint=f"see all findings: {ws.command(f'plan validate {source.rel}')}",
     )
 
@@ -234,34 +251,35 @@ def format_finding(finding: Finding) -> str:
 
 
 class OptimizedFile(Record, frozen=True, kw_only=True):
-    """What the optimiser made of a plan file."""
+    """What the optimiser made of a plan."""
 
     rel: str
     optimized: Optimized
+    loaded: Loaded
+    """The optimised plan; the source itself when nothing changes."""
     diff: str
-    """Unified diff of the file; empty when nothing changes."""
+    """Unified diff of the text; empty when nothing changes."""
 
 
-def optimize(ws: Workspace, path: str | None, *, mode: Mode, is_applied: bool) -> OptimizedFile:
-    """Proposes a better cut of a plan, and writes it when `is_applied`.
-
-    Raises:
-        AiwError: PLAN when the file cannot be read; IO when it cannot be written.
-    """
+def optimize(source: Loaded, *, mode: Mode) -> OptimizedFile:
+    """Proposes a better cut of a plan; writes nothing."""
     import difflib
 
     from ai_workflow.plan.write import write_plan
 
-    full, rel = _locate(ws, path)
-    loaded = load_plan(ws, path)
-    optimized = optimize_plan(loaded.plan, mode)
-    is_changed = any(proposal.applied for proposal in optimized.proposals)
-    text = write_plan(optimized.plan) if is_changed else loaded.text
-    diff = "".join(
-        difflib.unified_diff(
-            loaded.text.splitlines(keepends=True), text.splitlines(keepends=True), rel, f"{rel} (optimised)"
-        )
-    )
-    if is_applied and diff:
-        fsio.write_file(full, text.encode(), temp_dir=ws.layout.temp, durable=True)
-    return OptimizedFile(rel=rel, optimized=optimized, diff=diff)
+    optimized = optimize_plan(source.plan, mode)
+    if not any(proposal.applied for proposal in optimized.proposals):
+        return OptimizedFile(rel=source.rel, optimized=optimized, loaded=source, diff="")
+    text = write_plan(optimized.plan)
+    name = f"{source.plan.path} (optimised)"
+    before, after = source.text.splitlines(keepends=True), text.splitlines(keepends=True)
+    diff = "".join(difflib.unified_diff(before, after, source.plan.path, name))
+    loaded = load_text(text, rel=source.rel, name=name if source.rel == STANDARD_INPUT else source.rel)
+    return OptimizedFile(rel=source.rel, optimized=optimized, loaded=loaded if diff else source, diff=diff)
+
+
+def write_optimized(ws: Workspace, result: OptimizedFile, path: str | None) -> None:
+    """Writes the optimised plan over the file that it came from; nothing when nothing changes. Raises AiwError(IO)."""
+    if result.diff:
+        full, _ = locate_plan(ws, path)
+        fsio.write_file(full, result.loaded.text.encode(), temp_dir=ws.layout.temp, durable=True)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
 from ai_workflow import fsio
-from ai_workflow.config.ownership import plan_path
 from ai_workflow.errors import AiwError, ExitCode, Kind
 from ai_workflow.models.base import Record
 from ai_workflow.models.milestone import Milestone
@@ -22,12 +19,23 @@ from ai_workflow.policy.claiming import (
     require_claimable,
 )
 from ai_workflow.policy.milestones import is_complete, require_startable
-from ai_workflow.services import claim, closeout, milestones, parking, plans, resume
+from ai_workflow.services import claim, closeout, milestones, parking, plan_file, plans, resume
 from ai_workflow.services.closeout import CloseoutResult, Listeners
 from ai_workflow.services.workspace import Workspace
 
 _MOST_MILESTONES = 10_000
 """More steps than any plan has milestones; a bound, so that a loop without end is an error."""
+
+
+class Wishes(Record, frozen=True, kw_only=True):
+    """What was asked for beyond the usual course."""
+
+    imports_again: bool = False
+    """Whether the plan is reconciled even if work of the last one is open."""
+    optimizes: bool = False
+    """Whether a plan is optimised when it is imported."""
+    skips_unmerged: bool = False
+    """Whether a finished milestone that cannot be merged yet is passed over."""
 
 
 class Advance(Record, frozen=True, kw_only=True):
@@ -53,6 +61,7 @@ def advance(
     milestone_id: str | None = None,
     task_id: str | None = None,
     hands_out: bool = True,
+    wishes: Wishes | None = None,
     listeners: Listeners = (None, None),
 ) -> Advance:
     """Does whatever is missing until a task is handed out, the plan is complete, or something blocks.
@@ -62,6 +71,7 @@ def advance(
         milestone_id: start this milestone instead of the next in order.
         task_id: claim this task instead of the next in order.
         hands_out: False stops once the milestone is started (`agent bootstrap`).
+        wishes: what else was asked for.
 
     Raises:
         AiwError: every refusal; PLAN when there is no plan, STATE when nothing can be claimed, task by task.
@@ -69,24 +79,30 @@ def advance(
     resume.resume(ws)
     snapshot = ws.store.snapshot()
     snapshot.require_project()
+    wishes = wishes or Wishes()
     if task_id is not None and (wanted := _find_wanted(snapshot, lane_id, task_id)) is not None:
         return Advance(outcome="task", claim=take(ws, lane_id, wanted.id))
-    if find_active_task(snapshot) is None:
-        _import_if_needed(ws, snapshot, plan)
+    if find_active_task(snapshot) is None or wishes.imports_again:
+        _import_if_needed(ws, snapshot, plan, wishes)
     done: list[CloseoutResult] = []
+    left: set[str] = set()
     for _step in range(_MOST_MILESTONES):
         # Looked at anew in each round: another process may have claimed a task meanwhile.
         snapshot = ws.store.snapshot()
-        milestone = _choose(snapshot, milestone_id, active=find_active_task(snapshot))
+        milestone = _choose(snapshot, milestone_id, active=find_active_task(snapshot), left=left)
         if milestone is None:
+            if left:
+                return Advance(outcome="blocked", closeouts=tuple(done))
             return _ended(ws, snapshot, done)
         if not is_complete(snapshot, milestone):
-            handed = _go_on(ws, lane_id, snapshot, milestone, task_id=task_id, hands_out=hands_out)
+            handed = _go_on(ws, lane_id, snapshot, milestone, task_id=task_id, hands_out=hands_out, wishes=wishes)
             return Advance(outcome="task", claim=handed, closeouts=tuple(done))
         closed = closeout.advance(ws, milestone.id, listener_of_checks=listeners)
         done.append(closed)
         if closed.outcome != "merged":
-            return Advance(outcome="blocked", closeouts=tuple(done))
+            if not wishes.skips_unmerged:
+                return Advance(outcome="blocked", closeouts=tuple(done))
+            left.add(milestone.id)
         milestone_id = None
     raise AiwError(Kind.STATE, "the plan has more milestones than aiw can walk through")
 
@@ -139,7 +155,14 @@ def _find_wanted(snapshot: Snapshot, lane_id: str, task_id: str) -> Task | None:
 
 
 def _go_on(
-    ws: Workspace, lane_id: str, snapshot: Snapshot, milestone: Milestone, *, task_id: str | None, hands_out: bool
+    ws: Workspace,
+    lane_id: str,
+    snapshot: Snapshot,
+    milestone: Milestone,
+    *,
+    task_id: str | None,
+    hands_out: bool,
+    wishes: Wishes,
 ) -> claim.Claim | None:
     """Starts or resumes the milestone and hands a task out."""
     active = find_active_task(snapshot)
@@ -149,13 +172,14 @@ def _go_on(
     named = snapshot.get_task(task_id) if task_id else None
     following = active or named or claimable[0]
     if following.milestone_id == milestone.id:
-        require_startable(snapshot, snapshot.get_lane(lane_id), milestone)
+        lane = snapshot.get_lane(lane_id)
+        require_startable(snapshot, lane, milestone, allow_unmerged=wishes.skips_unmerged)
         parking.make_room(ws, lane_id, following)
-    milestones.start(ws, lane_id, milestone.id)
+    milestones.start(ws, lane_id, milestone.id, allow_unmerged=wishes.skips_unmerged)
     return claim.claim(ws, lane_id, task_id=task_id) if hands_out else None
 
 
-def _choose(snapshot: Snapshot, wanted: str | None, *, active: Task | None) -> Milestone | None:
+def _choose(snapshot: Snapshot, wanted: str | None, *, active: Task | None, left: set[str]) -> Milestone | None:
     if active is not None:
         if wanted not in (None, active.milestone_id):
             status = active.status.replace("_", " ")
@@ -170,7 +194,7 @@ def _choose(snapshot: Snapshot, wanted: str | None, *, active: Task | None) -> M
         if milestone.status in MILESTONE_CLOSED:
             raise AiwError(Kind.STATE, f"{wanted} is {milestone.status}", hint="see `aiw milestone list`")
         return milestone
-    return find_next_milestone(snapshot)
+    return find_next_milestone(snapshot, without=left)
 
 
 def _others(snapshot: Snapshot, milestone: Milestone) -> list[Milestone]:
@@ -196,13 +220,14 @@ def _nothing_claimable(ws: Workspace, snapshot: Snapshot, waiting: list[Mileston
     )
 
 
-def _import_if_needed(ws: Workspace, snapshot: Snapshot, plan: str | None) -> None:
-    """Imports the plan when none was, or when the last one is finished and another lies there."""
+def _import_if_needed(ws: Workspace, snapshot: Snapshot, plan: str | None, wishes: Wishes) -> None:
+    """Imports the plan when none was, when the last one is finished and another lies there, or when it is wished."""
     project = snapshot.require_project()
-    rel = plan or plan_path(ws.config)
-    data = fsio.find_bytes(os.path.join(ws.root, rel))
+    full, rel = plans.locate_plan(ws, plan)
+    data = fsio.find_bytes(full)
     if data is None:
-        if plan is not None or (project.workpackage is None and not open_milestones(snapshot)):
+        has_work = project.workpackage is not None or bool(open_milestones(snapshot))
+        if plan is not None or not has_work or wishes.imports_again:
             raise AiwError(
                 Kind.PLAN,
                 f"there is no plan at {rel}",
@@ -210,10 +235,16 @@ def _import_if_needed(ws: Workspace, snapshot: Snapshot, plan: str | None) -> No
             )
         return
     digest = fsio.sha256_of(data)
-    if project.workpackage is not None and project.workpackage.plan_digest == digest:
+    is_imported = project.workpackage is not None and project.workpackage.plan_digest == digest
+    if is_imported and not wishes.imports_again:
+        if wishes.optimizes:
+            ws.talk(f"note: {rel} is imported already, so it was not optimised")
         return
-    if project.workpackage is None or not open_milestones(snapshot):
-        imported = plans.import_plan(ws, rel)
-        ws.talk(f"imported {rel}: {imported.summary}")
+    if project.workpackage is None or not open_milestones(snapshot) or wishes.imports_again:
+        options = plan_file.ImportOptions(optimizes=wishes.optimizes)
+        taken = plan_file.import_source(ws, plans.load_plan(ws, plan), options, path=plan)
+        if taken.written:
+            ws.talk(f"wrote {taken.written}, optimised")
+        ws.talk(f"imported {rel}: {taken.imported.summary}")
     else:
         ws.talk(f"note: {rel} has changed since it was imported; take it over with `{ws.command('plan import')}`")
