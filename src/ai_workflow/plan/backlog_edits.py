@@ -69,6 +69,9 @@ def edit_item(text: str, edit: BacklogEdit, *, path: str) -> str:
     """
     before = parse_backlog(text, path=path)
     item = before.find(edit.item_id)
+    if edit.notes is not None and edit.added_notes:
+        notes = (*edit.notes, *(note for note in edit.added_notes if note not in edit.notes))
+        edit = replace(edit, notes=notes, added_notes=())
     if item is None and edit.is_new:
         return _add_item(text, edit, before)
     if item is None:

@@ -5,6 +5,7 @@ Every function takes a layout and gives the whole text back; `plan.backlog_edits
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from ai_workflow.plan.backlog_layout import COMMA_LISTS, SCALARS, Label, Layout, Section, Value
@@ -215,7 +216,7 @@ def _lines_of(layout: Layout, label: Label, *, with_label: bool) -> set[int]:
     if with_label:
         found.add(label.line)
         parts.insert(0, range(label.line, label.inline_last + 1))
-    for part, following in zip(parts, parts[1:], strict=False):
+    for part, following in itertools.pairwise(parts):
         gap = range(part.stop, following.start)
         if not any(layout.lines[at].strip() for at in gap):
             found.update(gap)
