@@ -87,9 +87,8 @@ def append_notes(layout: Layout, item_id: str, notes: Sequence[str]) -> str:
     last = labels[-1]
     bullets = [value for value in last.values if value.is_bullet]
     lines = _with_ends(layout, make_bullets("notes", notes, like=_prefix(layout, bullets[-1]) if bullets else "- "))
-    if not last.values and not last.inline:
-        lines.insert(0, layout.line_end)
-    elif last.values and not last.values[-1].is_bullet:
+    is_apart = last.values[-1].is_bullet if last.values else bool(last.inline)
+    if not is_apart:
         lines.insert(0, layout.line_end)
     return _insert(layout, last.last + 1, lines)
 
