@@ -283,8 +283,8 @@ UNSELECT = Command(
 )
 ARCHIVE = Command(
     _archive,
-    about="Puts items aside; they stay in the file. Tasks of them that were not begun are cancelled, and it is refused\n"
-    "when one was.",
+    about="Puts items aside; they stay in the file. Tasks of them that were not begun are cancelled, and it is\n"
+    "refused when one was.",
     example="aiw backlog archive BLG-001 --reason 'solved elsewhere'",
     arguments=_archive_arguments,
 )

@@ -65,7 +65,7 @@ def get_adr(snapshot: Snapshot, adr_id: str) -> Adr:
     return adr
 
 
-def accept_adr(snapshot: Snapshot, adr: Adr, *, now: str, actor: str) -> tuple[Changes, Adr]:
+def accept_adr(adr: Adr, *, now: str, actor: str) -> tuple[Changes, Adr]:
     """The decision in force. Raises AiwError(STATE) when it is not proposed, or says nothing yet."""
     accepted = move(adr, "accept", now=now)
     if not adr.decision.strip():
@@ -77,7 +77,7 @@ def accept_adr(snapshot: Snapshot, adr: Adr, *, now: str, actor: str) -> tuple[C
     return _moved(accepted, "adr_accepted", now=now, actor=actor)
 
 
-def deprecate_adr(snapshot: Snapshot, adr: Adr, *, reason: str | None, now: str, actor: str) -> tuple[Changes, Adr]:
+def deprecate_adr(adr: Adr, *, reason: str | None, now: str, actor: str) -> tuple[Changes, Adr]:
     """The decision out of force, with nothing in its place. Raises AiwError(STATE)."""
     return _moved(move(adr, "deprecate", now=now, reason=reason), "adr_deprecated", now=now, actor=actor)
 

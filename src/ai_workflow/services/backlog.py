@@ -17,7 +17,8 @@ from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.status import BacklogStatus
 from ai_workflow.plan.backlog import parse_backlog
 from ai_workflow.plan.backlog_edits import clean_edit, edit_item
-from ai_workflow.plan.backlog_layout import Layout, highest_number
+from ai_workflow.plan.backlog_layout import COMMA_LISTS, Layout, highest_number
+from ai_workflow.plan.comma_lists import NO_TITLES, index_titles, split_items
 from ai_workflow.plan.pending_edits import add_backlog_edits
 from ai_workflow.policy.backlog_status import (
     ARCHIVE_REASON,
@@ -56,7 +57,8 @@ def add_item(ws: Workspace, edit: BacklogEdit) -> Edited:
         source = Source(ws, change)
         project = change.before.require_project()
         number = max(project.counters.backlog, highest_number(Layout(source.text, path=source.rel))) + 1
-        new = _clean(replace(edit, item_id=format_id("backlog", number), is_new=True, status=edit.status or "idea"))
+        wanted = replace(edit, item_id=format_id("backlog", number), is_new=True, status=edit.status or "idea")
+        new = _clean(wanted, source.backlog)
         source.apply([new])
         item = source.require(new.item_id)
         event = make_event("backlog_added", f"{item.id} added: {item.title}", now=change.now, actor=ws.actor)
@@ -82,7 +84,7 @@ def edit_items(
     with ws.store.transaction(name) as change:
         source = Source(ws, change)
         for edit in edits:
-            results.append(_edit_one(ws, change, source, _clean(edit), reason=reason))
+            results.append(_edit_one(ws, change, source, _clean(edit, source.backlog), reason=reason))
         source.write()
     return tuple(results)
 
@@ -220,15 +222,19 @@ class Source:
             self._change.apply(Changes(put=(changed,)))
 
 
-def _clean(edit: BacklogEdit) -> BacklogEdit:
-    """The edit with control and invisible characters taken out of its texts."""
+def _clean(edit: BacklogEdit, backlog: Backlog) -> BacklogEdit:
+    """The edit without control and invisible characters in its texts, and with lists split at their commas."""
     from ai_workflow.rendering.text import strip_line
 
+    titles = index_titles(item.title for item in backlog.items)
     changed: dict[str, Any] = {}
     for name in edit.__struct_fields__:
         value = getattr(edit, name)
         if name == "title" and value is not None:
             changed[name] = strip_line(value)
         elif isinstance(value, tuple):
-            changed[name] = tuple(strip_line(text) for text in value)
+            texts = tuple(strip_line(text) for text in value)
+            known = titles if name == "depends" else NO_TITLES
+            split = [item for text in texts for item, _ in split_items(text, titles=known)]
+            changed[name] = tuple(split) if name in COMMA_LISTS else texts
     return clean_edit(replace(edit, **changed))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from ai_workflow import fsio
 from ai_workflow.config.ownership import is_owned, plan_path
 from ai_workflow.config.schema import Config
@@ -109,7 +111,7 @@ def promote(ws: Workspace, request: Request) -> Promoted:
             findings=findings,
             already=tuple(item.id for item in already),
             backup_rel=backup_rel,
-            next_command=_next_command(ws, target.rel, change),
+            next_command=_next_command(ws, target, text, change),
         )
 
 
@@ -231,10 +233,8 @@ def _judge(
             # A missing Acceptance is a problem already, in words of the backlog.
             if finding.level == "error" and finding.code == "no-acceptance":
                 continue
-            found = Finding(
-                level=finding.level, code=finding.code, path=source.rel, line=item.line, message=f"{item.id}: {finding.message}",
-                hint=finding.hint,
-            )  # fmt: skip
+            message = f"{item.id}: {finding.message}"
+            found = structs.replace(finding, path=source.rel, line=item.line, column=1, message=message)
         else:
             found = finding
         if found.level == "error":
@@ -270,10 +270,11 @@ def _keep_backup(ws: Workspace, target: _Target) -> str:
     return rel
 
 
-def _next_command(ws: Workspace, rel: str, change: Transaction) -> str:
+def _next_command(ws: Workspace, target: _Target, text: str, change: Transaction) -> str:
     """What to type next: a plan that goes on has to be imported again, a new one is taken up by itself."""
     package = change.before.require_project().workpackage
-    is_open = package is not None and bool(open_milestones(change.before))
-    if is_open or rel != plan_path(ws.config):
-        return ws.command(f"plan import {rel}")
+    goes_on = package is not None and bool(open_milestones(change.before))
+    is_imported = package is not None and package.plan_digest == fsio.sha256_of(text.encode())
+    if (goes_on and not is_imported) or target.rel != plan_path(ws.config):
+        return ws.command(f"plan import {target.rel}")
     return ws.command("agent run --lane core --mode queue")
