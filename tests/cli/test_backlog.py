@@ -138,7 +138,8 @@ def test_add_gives_the_next_id_and_changes_nothing_else(project: Project) -> Non
     assert added.stdout == "Added BLG-004: Say[1m what is wrong\n"
     assert project.read(BACKLOG) == ITEMS + (
         "\n## BLG-004 - Say[1m what is wrong\n\nStatus: idea\nPriority: low\nTags: a, b\n\nNotes:\n\n- n\n"
-        "\nAcceptance:\n\n- It is said.\n\nConflict scopes:\n\n- src/\n- docs/\n\nVerify:\n\n- make\n\nDepends:\n\n- blg-1\n"
+        "\nAcceptance:\n\n- It is said.\n\nConflict scopes:\n\n- src/\n- docs/\n"
+        "\nVerify:\n\n- make\n\nDepends:\n\n- blg-1\n"
     )
     assert pending(project)[0]["item_id"] == "BLG-004"
     assert project.state("project.json")["counters"]["backlog"] == 4

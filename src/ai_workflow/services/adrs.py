@@ -44,16 +44,21 @@ def propose(
         AiwError: USAGE without a title; IO.
     """
     with ws.store.transaction("adr new") as change:
-        changes, adr = create_adr(
-            change.before,
-            title=strip_line(title),
-            decision=decision.strip(),
-            applies_to=_clean(applies_to),
-            consequences=_clean(consequences),
-            taken=max((_number_of(name) for name in _list_files(ws)), default=0),
-            now=change.now,
-            actor=ws.actor,
-        )
+        taken = max((_number_of(name) for name in _list_files(ws)), default=0)
+        # A killed command may have written the very file and not come to record it: then its number is ours.
+        for number in (taken - 1, taken):
+            changes, adr = create_adr(
+                change.before,
+                title=strip_line(title),
+                decision=decision.strip(),
+                applies_to=_clean(applies_to),
+                consequences=_clean(consequences),
+                taken=max(0, number),
+                now=change.now,
+                actor=ws.actor,
+            )
+            if _find_text(ws, adr) in (None, render_adr(adr)):
+                break
         change.apply(changes)
         return _write(ws, change, adr, render_adr(adr))
 

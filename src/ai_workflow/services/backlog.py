@@ -12,11 +12,11 @@ from ai_workflow.config.ownership import backlog_path
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.models.backlog import Backlog, BacklogEdit, BacklogItem
 from ai_workflow.models.base import Record
-from ai_workflow.models.ids import format_id
+from ai_workflow.models.ids import format_id, id_number
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.status import BacklogStatus
 from ai_workflow.plan.backlog import parse_backlog
-from ai_workflow.plan.backlog_edits import clean_edit, edit_item
+from ai_workflow.plan.backlog_edits import clean_edit, edit_item, expected_item
 from ai_workflow.plan.backlog_layout import COMMA_LISTS, Layout, highest_number
 from ai_workflow.plan.comma_lists import NO_TITLES, index_titles, split_items
 from ai_workflow.plan.pending_edits import add_backlog_edits
@@ -59,12 +59,24 @@ def add_item(ws: Workspace, edit: BacklogEdit) -> Edited:
         number = max(project.counters.backlog, highest_number(Layout(source.text, path=source.rel))) + 1
         wanted = replace(edit, item_id=format_id("backlog", number), is_new=True, status=edit.status or "idea")
         new = _clean(wanted, source.backlog)
+        left_over = _find_left_over(source.backlog, new, known=project.counters.backlog)
+        new = replace(new, item_id=left_over or new.item_id)
         source.apply([new])
         item = source.require(new.item_id)
         event = make_event("backlog_added", f"{item.id} added: {item.title}", now=change.now, actor=ws.actor)
         change.apply(Changes(events=(event,)))
         source.write()
     return Edited(item=item, changed=True)
+
+
+def _find_left_over(backlog: Backlog, new: BacklogEdit, *, known: int) -> str | None:
+    """The id of the very same item if a killed command wrote it and did not come to record it, or None."""
+    for item in backlog.items:
+        if not item.is_implied and id_number(item.id)[0] > known:
+            same = expected_item(BacklogItem(id=item.id, title="", line=0), new)
+            if replace(item, line=0) == replace(same, id=item.id):
+                return item.id
+    return None
 
 
 def edit_items(
