@@ -321,30 +321,28 @@ class _Reader:
         return True
 
     def _read_text(self, section: Section, chunk: Chunk) -> None:
-        if self.value is not None:
+        wraps, self.wraps = self.wraps, None
+        if looks_like_field(chunk.text) and not self._is_inside(chunk):
+            name = chunk.text.split(":")[0].strip("*_ ")
+            message = f"`{name}:` is no field of an item and is kept as text"
+            self.layout.add_finding("unknown-field", chunk.number, chunk.column, message)
+            self._shut_label()
+        elif self.value is not None:
             self.value.text = f"{self.value.text} {chunk.text}".strip()
             self.value.last = chunk.number - 1
             return
-        wraps, self.wraps = self.wraps, None
-        if wraps is not None and wraps.name in _STAY_OPEN:
+        elif wraps is not None and wraps.name in _STAY_OPEN:
             wraps.inline_more.append(chunk.text)
             wraps.inline_last = chunk.number - 1
             self.wraps = wraps
             return
-        if wraps is not None and chunk.indent > 0:
-            self.layout.add_finding(
-                "wrapped-field", chunk.number, chunk.column, "this line is text of the item, not part of the field"
-            )
-        if looks_like_field(chunk.text):
-            name = chunk.text.split(":")[0].strip("*_ ")
-            self.layout.add_finding(
-                "unknown-field", chunk.number, chunk.column, f"`{name}:` is no field of an item and is kept as text"
-            )
-            self._shut_label()
         elif self.label is not None and self.label.name == "notes":
             self.value = Value(chunk.text, chunk.number - 1, indent=chunk.indent, is_bullet=False)
             self.label.values.append(self.value)
             return
+        elif wraps is not None and chunk.indent > 0:
+            message = "this line is text of the item, not part of the field"
+            self.layout.add_finding("wrapped-field", chunk.number, chunk.column, message)
         section.text.add(chunk.raw)
 
     def _shut_label(self) -> None:

@@ -52,19 +52,6 @@ def create_adr(
     return Changes(put=(counted, adr), events=(event,)), adr
 
 
-def get_adr(snapshot: Snapshot, adr_id: str) -> Adr:
-    """The decision.
-
-    Raises:
-        AiwError: NOT_FOUND.
-    """
-    adr = snapshot.adrs.get(adr_id)
-    if adr is None:
-        known = ", ".join(list(snapshot.adrs)[:5]) or "none"
-        raise AiwError(Kind.NOT_FOUND, f"{adr_id} does not exist (known: {known})", hint="see `aiw adr list`")
-    return adr
-
-
 def accept_adr(adr: Adr, *, now: str, actor: str) -> tuple[Changes, Adr]:
     """The decision in force. Raises AiwError(STATE) when it is not proposed, or says nothing yet."""
     accepted = move(adr, "accept", now=now)
@@ -90,7 +77,7 @@ def supersede_adr(snapshot: Snapshot, adr: Adr, by: str, *, now: str, actor: str
     """
     if by == adr.id:
         raise AiwError(Kind.STATE, f"{adr.id} cannot supersede itself", hint="name the decision that replaces it")
-    successor = get_adr(snapshot, by)
+    successor = snapshot.get_adr(by)
     superseded = move(adr, "supersede", now=now, superseded_by=by)
     if successor.status != "accepted":
         raise AiwError(

@@ -15,7 +15,7 @@ from ai_workflow.models.base import Record
 from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.plan.parse import decode_plan
 from ai_workflow.plan.pending_edits import add_file
-from ai_workflow.policy.adrs import accept_adr, create_adr, deprecate_adr, get_adr, supersede_adr
+from ai_workflow.policy.adrs import accept_adr, create_adr, deprecate_adr, supersede_adr
 from ai_workflow.rendering.adr import adr_file_name, read_decision, render_adr, update_status
 from ai_workflow.rendering.text import strip_line
 from ai_workflow.services.backlog_file import find_file
@@ -93,7 +93,7 @@ def supersede(ws: Workspace, adr_id: str, *, by: str) -> Decided:
 
 def _move(ws: Workspace, adr_id: str, verb: str, decide: Decide) -> Decided:
     with ws.store.transaction(f"adr {verb} {adr_id}") as change:
-        stored = get_adr(change.before, adr_id)
+        stored = change.before.get_adr(adr_id)
         text = _find_text(ws, stored)
         is_edited = text is not None and text != render_adr(stored)
         adr = _take_over(stored, text) if text is not None and is_edited else stored
