@@ -397,6 +397,16 @@ def test_promote_by_force_keeps_the_old_plan(project: Project) -> None:
     assert "M07" not in project.read(PLAN)
 
 
+def test_promote_by_force_takes_items_of_the_replaced_plan_again_unless_work_began(project: Project) -> None:
+    project.aiw("backlog", "promote", "1")
+    forced = project.aiw("backlog", "promote", "1", "2", "--force")
+    assert forced.stdout.startswith(f"Wrote BLG-001, BLG-002 to {PLAN} as M01\n")
+    assert project.read(PLAN).count("Backlog: BLG-00") == 2
+    project.aiw("plan", "import")
+    refused = project.aiw("backlog", "promote", "1", "--force", code=1)
+    assert "BLG-001 is active (TASK-001)" in refused.stderr
+
+
 def test_promote_after_finished_work_begins_anew(project: Project) -> None:
     project.aiw("backlog", "promote", "1")
     project.next()

@@ -25,13 +25,14 @@ def parse_backlog(text: str, *, path: str) -> Backlog:
 def read_items(layout: Layout) -> Backlog:
     """The items of a backlog whose layout is known."""
     titles = index_titles(section.title for section in layout.sections)
-    items = tuple(_read_item(layout, section, titles) for section in layout.sections)
+    items = tuple(read_item(layout, section, titles) for section in layout.sections)
     found = sorted(layout.findings, key=lambda finding: (finding.line, finding.column))
     # Reading the values again may find the same things again.
     return Backlog(path=layout.path, items=items, findings=tuple(dict.fromkeys(found)))
 
 
-def _read_item(layout: Layout, section: Section, titles: Titles) -> BacklogItem:
+def read_item(layout: Layout, section: Section, titles: Titles) -> BacklogItem:
+    """One item of a layout; `titles` are all titles of the backlog."""
     status = _read_word(layout, section, "status") or ("done" if section.is_ticked else "idea")
     return BacklogItem(
         id=section.id,

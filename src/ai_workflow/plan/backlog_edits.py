@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.models.backlog import Backlog, BacklogEdit, BacklogItem
-from ai_workflow.plan.backlog import parse_backlog, read_items
+from ai_workflow.models.backlog import BacklogEdit, BacklogItem
+from ai_workflow.models.ids import id_number
+from ai_workflow.plan.backlog import parse_backlog, read_item, read_items
 from ai_workflow.plan.backlog_layout import COMMA_LISTS, LISTS, SCALARS, Layout
 from ai_workflow.plan.backlog_lines import LABELS, append_notes, make_bullets, set_heading, set_list, set_scalar
-from ai_workflow.plan.comma_lists import NOTHING, join_items, split_items, strip_code
+from ai_workflow.plan.comma_lists import NO_TITLES, NOTHING, Titles, index_titles, join_items, split_items, strip_code
 
 FIELDS = ("title", *SCALARS, *LISTS)
 """Fields of `BacklogEdit` that set a field of the item to a value, in the order in which they are written."""
@@ -55,6 +57,180 @@ def _clean_list(name: str, values: Iterable[str]) -> tuple[str, ...]:
     return tuple(text for text in cleaned if text)
 
 
+class Editor:
+    """A backlog being edited: the text is read once, and looked at once more when all edits are made.
+
+    Attributes:
+        before: what the text said at first.
+    """
+
+    def __init__(self, text: str, *, path: str) -> None:
+        """
+        Args:
+            text: the whole file.
+            path: how errors name the file.
+        """
+        self._text = text
+        self._layout = Layout(text, path=path)
+        self.before = read_items(self._layout)
+        self._items = list(self.before.items)
+        self._index: dict[str, int] = {}
+        for at, item in enumerate(self._items):
+            self._index.setdefault(item.id, at)
+        self._parts: dict[int, str] = {}
+        self._added: list[BacklogEdit] = []
+        self._has_new_titles = False
+
+    @property
+    def items(self) -> tuple[BacklogItem, ...]:
+        """The items as they are once the edits are made."""
+        return tuple(self._items)
+
+    def highest_number(self) -> int:
+        """The highest number of an id, implied ones included; 0 without items."""
+        return max((id_number(item.id)[0] for item in self._items), default=0)
+
+    def find(self, item_id: str) -> BacklogItem | None:
+        """The first item with this id as it is once the edits are made, or None."""
+        return self._items[self._index[item_id]] if item_id in self._index else None
+
+    def require(self, item_id: str) -> BacklogItem:
+        """The item. Raises AiwError(NOT_FOUND)."""
+        item = self.find(item_id)
+        if item is None:
+            known = ", ".join(item.id for item in self._items[:5]) or "none"
+            more = ", …" if len(self._items) > 5 else ""
+            raise AiwError(
+                Kind.NOT_FOUND,
+                f"backlog item {item_id} does not exist (known: {known}{more})",
+                hint="see `aiw backlog list`",
+            )
+        return item
+
+    def apply(self, edit: BacklogEdit) -> None:
+        """Makes a cleaned edit (`clean_edit`); nothing is changed when it raises.
+
+        Raises:
+            AiwError: NOT_FOUND when the item does not exist and is not to be added; PLAN when the item is such that
+                the edit would touch anything else.
+        """
+        if edit.notes is not None and edit.added_notes:
+            notes = (*edit.notes, *(note for note in edit.added_notes if note not in edit.notes))
+            edit = replace(edit, notes=notes, added_notes=())
+        at = self._index.get(edit.item_id)
+        if at is not None and at < len(self._layout.sections):
+            self._edit(at, edit)
+        elif at is not None:
+            self._items[at] = expected_item(self._items[at], edit)
+            merged = merge_edits(self._added, edit)
+            self._added = list(merged)
+        elif edit.is_new:
+            fresh = BacklogItem(id=edit.item_id, title=edit.title or "", line=0)
+            self._index[edit.item_id] = len(self._items)
+            self._items.append(expected_item(fresh, edit))
+            self._added.append(edit)
+        else:
+            self.require(edit.item_id)
+
+    def _edit(self, at: int, edit: BacklogEdit) -> None:
+        section, item = self._layout.sections[at], self._items[at]
+        path = self._layout.path
+        if section.is_checkbox:
+            raise AiwError(
+                Kind.PLAN,
+                f"{path}:{item.line}: {item.id} is a line of a list, which has no fields to edit",
+                hint=f"write it as `## {item.id} - {item.title}`",
+            )
+        # The line below the item goes along, so that what is put at its end is set apart from that.
+        lines = self._layout.lines[section.line : section.end + 1]
+        below = self._layout.lines[section.end] if section.end < len(self._layout.lines) else ""
+        text = self._parts[at] + below if at in self._parts else "".join(lines)
+        titles = index_titles(other.title for other in self._items)
+        piece = _Piece(text, path=path, line_end=self._layout.line_end, titles=titles)
+        after = piece.apply(edit, item)
+        wanted = expected_item(item, edit)
+        if not after.endswith(below) or _comparable(piece.read(after)) != _comparable(wanted):
+            raise _inexact(path, item.line, item.id)
+        self._parts[at] = after.removesuffix(below)
+        self._items[at] = replace(wanted, text=item.text)
+        self._has_new_titles = self._has_new_titles or wanted.title != item.title
+
+    def text(self) -> str:
+        """The whole text with the edits made.
+
+        Raises:
+            AiwError: PLAN when it does not read as it should, for example because a comment is never closed.
+        """
+        layout = self._layout
+        if not self._parts and not self._added:
+            return self._text
+        pieces = [layout.mark]
+        at_line = 0
+        for at, part in sorted(self._parts.items()):
+            section = layout.sections[at]
+            pieces += [*layout.lines[at_line : section.line], part]
+            at_line = section.end
+        pieces += layout.lines[at_line:]
+        text = "".join(pieces)
+        for edit in self._added:
+            text = _append(text, render_item(edit), layout.line_end)
+        self._require_exact(text)
+        return text
+
+    def _require_exact(self, text: str) -> None:
+        found = parse_backlog(text, path=self._layout.path).items
+        # New titles may change where commas part the references of other items.
+        with_depends = not (self._has_new_titles or self._added)
+        wanted = [_comparable(item, with_depends=with_depends) for item in self._items]
+        if [_comparable(item, with_depends=with_depends) for item in found] != wanted:
+            if self._added and not self._parts:
+                raise AiwError(
+                    Kind.PLAN,
+                    f"{self._layout.path}:{len(self._layout.lines)}: nothing can be added at the end of this text",
+                    hint="close the code fence or comment that `aiw backlog list` names",
+                )
+            first = self._items[min(self._parts)]
+            raise _inexact(self._layout.path, first.line, first.id)
+
+
+class _Piece:
+    """The text of one item, and what is needed to edit it apart from the rest."""
+
+    def __init__(self, text: str, *, path: str, line_end: str, titles: Titles) -> None:
+        self._text = text
+        self._path = path
+        self._line_end = line_end
+        self._titles = titles
+
+    def _layout(self, text: str) -> Layout:
+        layout = Layout(text, path=self._path)
+        layout.line_end = self._line_end
+        return layout
+
+    def read(self, text: str) -> BacklogItem:
+        """The item that the text begins with."""
+        layout = self._layout(text)
+        return read_item(layout, layout.sections[0], self._titles)
+
+    def apply(self, edit: BacklogEdit, item: BacklogItem) -> str:
+        """The text with the edit made."""
+        text = self._text
+        if item.is_implied or (edit.title is not None and edit.title != item.title):
+            text = set_heading(self._layout(text), item.id, edit.title or item.title)
+        for name in SCALARS:
+            value = getattr(edit, name)
+            if value is not None:
+                text = set_scalar(self._layout(text), name, value)
+        for name in LISTS:
+            values = getattr(edit, name)
+            if values is not None and values != getattr(item, name):
+                titles = self._titles if name == "depends" else NO_TITLES
+                text = set_list(self._layout(text), name, values, titles=titles)
+        notes = edit.notes if edit.notes is not None else item.notes
+        missing = [note for note in edit.added_notes if note not in notes]
+        return append_notes(self._layout(text), missing)
+
+
 def edit_item(text: str, edit: BacklogEdit, *, path: str) -> str:
     """The text with one item edited, or added at the end when `is_new` and it is missing.
 
@@ -64,49 +240,11 @@ def edit_item(text: str, edit: BacklogEdit, *, path: str) -> str:
         path: how errors name the file.
 
     Raises:
-        AiwError: NOT_FOUND when the item does not exist; PLAN when the text is such that the edit would touch
-            anything else, for example below a comment that is never closed.
+        AiwError: as `Editor`.
     """
-    before = parse_backlog(text, path=path)
-    item = before.find(edit.item_id)
-    if edit.notes is not None and edit.added_notes:
-        notes = (*edit.notes, *(note for note in edit.added_notes if note not in edit.notes))
-        edit = replace(edit, notes=notes, added_notes=())
-    if item is None and edit.is_new:
-        return _add_item(text, edit, before)
-    if item is None:
-        known = ", ".join(item.id for item in before.items[:5]) or "none"
-        raise AiwError(Kind.NOT_FOUND, f"backlog item {edit.item_id} does not exist (known: {known})",
-                       hint="see `aiw backlog list`")  # fmt: skip
-    section = Layout(text, path=path).find(edit.item_id)
-    if section is not None and section.is_checkbox:
-        raise AiwError(
-            Kind.PLAN,
-            f"{path}:{item.line}: {item.id} is a line of a list, which has no fields to edit",
-            hint=f"write it as `## {item.id} - {item.title}`",
-        )
-    after = _apply(text, edit, item, path=path)
-    _require_exact(before, parse_backlog(after, path=path), edit, path=path)
-    return after
-
-
-def _apply(text: str, edit: BacklogEdit, item: BacklogItem, *, path: str) -> str:
-    if item.is_implied or (edit.title is not None and edit.title != item.title):
-        text = set_heading(Layout(text, path=path), item.id, edit.title or item.title)
-    for name in SCALARS:
-        value = getattr(edit, name)
-        if value is not None:
-            text = set_scalar(Layout(text, path=path), item.id, name, value)
-    for name in LISTS:
-        values = getattr(edit, name)
-        if values is not None and values != getattr(item, name):
-            text = set_list(Layout(text, path=path), item.id, name, values)
-    if edit.added_notes:
-        layout = Layout(text, path=path)
-        found = read_items(layout).find(item.id)
-        missing = [note for note in edit.added_notes if found is None or note not in found.notes]
-        text = append_notes(layout, item.id, missing)
-    return text
+    editor = Editor(text, path=path)
+    editor.apply(edit)
+    return editor.text()
 
 
 def expected_item(item: BacklogItem, edit: BacklogEdit) -> BacklogItem:
@@ -117,26 +255,10 @@ def expected_item(item: BacklogItem, edit: BacklogEdit) -> BacklogItem:
     return replace(item, is_implied=False, **changed)
 
 
-def _require_exact(before: Backlog, after: Backlog, edit: BacklogEdit, *, path: str) -> None:
-    """Passes when the edit did what it says and nothing else, as a reader sees it."""
-    wanted = []
-    is_met = False
-    for item in before.items:
-        is_target = item.id == edit.item_id and not is_met
-        is_met = is_met or is_target
-        wanted.append(_comparable(expected_item(item, edit) if is_target else item, edit))
-    found = [_comparable(item, edit) for item in after.items]
-    if found != wanted:
-        line = next((item.line for item in before.items if item.id == edit.item_id), 1)
-        raise _inexact(path, line, edit.item_id)
-
-
-def _comparable(item: BacklogItem, edit: BacklogEdit) -> BacklogItem:
-    # A new title may change where commas part the references of another item.
-    depends = () if edit.title is not None else item.depends
+def _comparable(item: BacklogItem, *, with_depends: bool = True) -> BacklogItem:
     # A field between two paragraphs may set them apart by a blank line.
     text = "\n".join(line for line in item.text.split("\n") if line.strip())
-    return replace(item, line=0, depends=depends, text=text)
+    return replace(item, line=0, text=text, depends=item.depends if with_depends else ())
 
 
 def _inexact(path: str, line: int, item_id: str) -> AiwError:
@@ -147,29 +269,15 @@ def _inexact(path: str, line: int, item_id: str) -> AiwError:
     )
 
 
-def _add_item(text: str, edit: BacklogEdit, before: Backlog) -> str:
-    layout = Layout(text, path=before.path)
-    end = layout.line_end
-    block = end.join(render_item(edit)) + end
-    gap = ""
-    if layout.lines:
-        last = layout.lines[-1]
-        gap = ("" if last.endswith(("\r", "\n")) else end) + ("" if not last.strip() else end)
-    else:
-        block = f"# Backlog{end}{end}{block}"
-    after = f"{text}{gap}{block}"
-    items = parse_backlog(after, path=before.path).items
-    known = [replace(item, line=0, depends=()) for item in items]
-    # Titles of new items may change how commas in `Depends:` are read, so those are not compared.
-    wanted = [replace(item, line=0, depends=()) for item in before.items]
-    fresh = expected_item(BacklogItem(id=edit.item_id, title=edit.title or "", line=0), replace(edit, depends=None))
-    if known != [*wanted, fresh]:
-        raise AiwError(
-            Kind.PLAN,
-            f"{before.path}:{len(layout.lines)}: nothing can be added at the end of this text",
-            hint="close the code fence or comment that `aiw backlog list` names",
-        )
-    return after
+def _append(text: str, block: Sequence[str], line_end: str) -> str:
+    """The text with the lines at its end, behind a blank line; an empty text gets a title."""
+    added = line_end.join(block) + line_end
+    if not text.removeprefix("\ufeff"):
+        return f"{text}# Backlog{line_end}{line_end}{added}"
+    last = text.removesuffix("\n").removesuffix("\r")
+    is_ended = len(last) < len(text)
+    is_blank = is_ended and (not last.strip("\ufeff \t") or last.endswith(("\n", "\r")))
+    return f"{text}{'' if is_ended else line_end}{'' if is_blank else line_end}{added}"
 
 
 def render_item(edit: BacklogEdit) -> list[str]:
@@ -209,11 +317,19 @@ def apply_edits(text: str, edits: Iterable[BacklogEdit], *, path: str = "backlog
     Args:
         text: the whole file as committed; empty when it is not.
     """
-    for edit in edits:
-        try:
+    wanted = list(edits)
+    editor = Editor(text, path=path)
+    try:
+        for edit in wanted:
+            with contextlib.suppress(AiwError):
+                editor.apply(edit)
+        return editor.text()
+    except AiwError:
+        pass
+    # Together they do not read as they should: then as many as can be, one after the other.
+    for edit in wanted:
+        with contextlib.suppress(AiwError):
             text = edit_item(text, edit, path=path)
-        except AiwError:
-            continue
     return text
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ai_workflow.errors import AiwError
-from ai_workflow.models.ids import format_id, id_number, parse_id
+from ai_workflow.models.ids import format_id, parse_id
 from ai_workflow.models.plan import Finding, Level
 from ai_workflow.plan.drafts import TextDraft, looks_like_field
 from ai_workflow.plan.markdown import Chunk, is_rule, scan
@@ -177,11 +177,6 @@ class Layout:
                 code = "checkbox-item" if section.is_checkbox else "missing-id"
                 shown = section.title[:60]
                 self.add_finding(code, section.line + 1, 1, f"`{shown}` has no id; until then it is {section.id}")
-
-
-def highest_number(layout: Layout) -> int:
-    """The highest number of an id in the backlog, implied ones included; 0 when there is none."""
-    return max((id_number(section.id)[0] for section in layout.sections), default=0)
 
 
 def _most_common_end(lines: list[str]) -> str:

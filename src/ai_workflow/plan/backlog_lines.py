@@ -1,6 +1,7 @@
 """Changes single lines of a backlog: one heading, one field, one list (spec §5). Pure.
 
-Every function takes a layout and gives the whole text back; `plan.backlog_edits` checks what came of it.
+Every function takes the layout of a piece of text that begins with the item, and gives the whole piece back;
+`plan.backlog_edits` checks what came of it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 
 from ai_workflow.plan.backlog_layout import COMMA_LISTS, SCALARS, Label, Layout, Section, Value
-from ai_workflow.plan.comma_lists import NO_TITLES, Titles, index_titles, join_items
+from ai_workflow.plan.comma_lists import NO_TITLES, Titles, join_items
 from ai_workflow.plan.markdown import is_rule
 
 LABELS = {
@@ -29,7 +30,7 @@ _INLINE = (*SCALARS, "tags")
 
 def set_heading(layout: Layout, item_id: str, title: str) -> str:
     """The text with this id and title in the item's heading."""
-    section = _require(layout, item_id)
+    section = layout.sections[0]
     line = layout.lines[section.line]
     start = section.title_start
     new = title if section.explicit_id is not None else f"{item_id} - {title}"
@@ -44,9 +45,9 @@ def set_heading(layout: Layout, item_id: str, title: str) -> str:
     return _put(layout, section.line, [changed])
 
 
-def set_scalar(layout: Layout, item_id: str, name: str, value: str) -> str:
+def set_scalar(layout: Layout, name: str, value: str) -> str:
     """The text with this word as the item's status or priority."""
-    section = _require(layout, item_id)
+    section = layout.sections[0]
     labels = section.labels_of(name)
     if not labels:
         return _insert_inline(layout, section, f"{LABELS[name]}: {value}")
@@ -55,11 +56,14 @@ def set_scalar(layout: Layout, item_id: str, name: str, value: str) -> str:
     return _set_inline(layout, labels[0], value)
 
 
-def set_list(layout: Layout, item_id: str, name: str, values: Sequence[str]) -> str:
-    """The text with exactly these values in the item's list; no values take the field out."""
-    section = _require(layout, item_id)
+def set_list(layout: Layout, name: str, values: Sequence[str], *, titles: Titles) -> str:
+    """The text with exactly these values in the item's list; no values take the field out.
+
+    Args:
+        titles: those that a comma list may name.
+    """
+    section = layout.sections[0]
     labels = section.labels_of(name)
-    titles = index_titles(s.title for s in layout.sections) if name == "depends" else NO_TITLES
     if not values:
         return _remove(layout, [_lines_of(layout, label, with_label=True) for label in labels])
     if not labels:
@@ -76,9 +80,9 @@ def set_list(layout: Layout, item_id: str, name: str, values: Sequence[str]) -> 
     return _remove(layout, doomed)
 
 
-def append_notes(layout: Layout, item_id: str, notes: Sequence[str]) -> str:
+def append_notes(layout: Layout, notes: Sequence[str]) -> str:
     """The text with these notes behind those that the item has."""
-    section = _require(layout, item_id)
+    section = layout.sections[0]
     labels = section.labels_of("notes")
     if not notes:
         return _put(layout, 0, [])
@@ -104,12 +108,6 @@ def make_bullets(name: str, values: Sequence[str], *, like: str = "- ", titles: 
             line = f"{'*' if '-' in like else '-'} {text}"
         lines.append(line)
     return lines
-
-
-def _require(layout: Layout, item_id: str) -> Section:
-    section = layout.find(item_id)
-    assert section is not None
-    return section
 
 
 def _end_of(line: str) -> str:

@@ -74,9 +74,18 @@ def find_linked(plan: Plan) -> Mapping[str, str]:
     return found
 
 
+def has_task(item: BacklogItem, known: Snapshot) -> bool:
+    """Whether a task that was not given up works on the item, or did."""
+    return bool(_tasks_of(item, known))
+
+
+def _tasks_of(item: BacklogItem, known: Snapshot) -> list[str]:
+    return [task.id for task in known.tasks.values() if item.id in backlog_ids(task) and task.status != "cancelled"]
+
+
 def why_not_open(item: BacklogItem, known: Snapshot) -> str | None:
     """Why the item cannot come into a plan, as the end of a sentence; None when it can."""
-    tasks = [task.id for task in known.tasks.values() if item.id in backlog_ids(task) and task.status != "cancelled"]
+    tasks = _tasks_of(item, known)
     if item.status not in BACKLOG_OPEN:
         return f"{item.status}{f' ({tasks[0]})' if tasks else ''}"
     return f"{item.status}, but {tasks[0]} works on it" if tasks else None
@@ -205,9 +214,9 @@ def _resolve(
         return reference, None
     if other.id in places and other.id != item.id:
         return places[other.id], None
-    tasks = [task for task in known.tasks.values() if other.id in backlog_ids(task) and task.status != "cancelled"]
+    tasks = _tasks_of(other, known)
     if tasks:
-        return tasks[-1].id, None
+        return tasks[-1], None
     if other.status == "done":
         return None, None
     state = f"which is {other.status}" if other.status in _SETTLED else "which is in no plan"

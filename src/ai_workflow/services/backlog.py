@@ -15,9 +15,8 @@ from ai_workflow.models.base import Record
 from ai_workflow.models.ids import format_id, id_number
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.status import BacklogStatus
-from ai_workflow.plan.backlog import parse_backlog
-from ai_workflow.plan.backlog_edits import clean_edit, edit_item, expected_item
-from ai_workflow.plan.backlog_layout import COMMA_LISTS, Layout, highest_number
+from ai_workflow.plan.backlog_edits import Editor, clean_edit, expected_item
+from ai_workflow.plan.backlog_layout import COMMA_LISTS
 from ai_workflow.plan.comma_lists import NO_TITLES, index_titles, split_items
 from ai_workflow.plan.pending_edits import add_backlog_edits
 from ai_workflow.policy.backlog_status import (
@@ -56,13 +55,13 @@ def add_item(ws: Workspace, edit: BacklogEdit) -> Edited:
     with ws.store.transaction("backlog add") as change:
         source = Source(ws, change)
         project = change.before.require_project()
-        number = max(project.counters.backlog, highest_number(Layout(source.text, path=source.rel))) + 1
+        number = max(project.counters.backlog, source.editor.highest_number()) + 1
         wanted = replace(edit, item_id=format_id("backlog", number), is_new=True, status=edit.status or "idea")
         new = _clean(wanted, source.backlog)
         left_over = _find_left_over(source.backlog, new, known=project.counters.backlog)
         new = replace(new, item_id=left_over or new.item_id)
         source.apply([new])
-        item = source.require(new.item_id)
+        item = source.editor.require(new.item_id)
         event = make_event("backlog_added", f"{item.id} added: {item.title}", now=change.now, actor=ws.actor)
         change.apply(Changes(events=(event,)))
         source.write()
@@ -102,7 +101,7 @@ def edit_items(
 
 
 def _edit_one(ws: Workspace, change: Transaction, source: Source, edit: BacklogEdit, *, reason: str | None) -> Edited:
-    before = source.require(edit.item_id)
+    before = source.editor.require(edit.item_id)
     if before.is_implied and tasks_of_item(change.after, edit.item_id):
         raise AiwError(
             Kind.PLAN,
@@ -112,14 +111,14 @@ def _edit_one(ws: Workspace, change: Transaction, source: Source, edit: BacklogE
     moved: tuple[str, ...] = ()
     if edit.status is not None:
         moved = _move_tasks(change, edit.item_id, edit.status, reason=reason)
-    old = source.text
     source.apply([edit])
-    is_changed = source.text != old or bool(moved)
+    after = source.editor.require(edit.item_id)
+    is_changed = after != before or bool(moved)
     if is_changed:
         summary = f"{edit.item_id} edited" + (f": {edit.status}" if edit.status else "")
         event = make_event("backlog_edited", summary, now=change.now, actor=ws.actor)
         change.apply(Changes(events=(event,)))
-    return Edited(item=source.require(edit.item_id), changed=is_changed, moved=moved)
+    return Edited(item=after, changed=is_changed, moved=moved)
 
 
 def _move_tasks(change: Transaction, item_id: str, status: BacklogStatus, *, reason: str | None) -> tuple[str, ...]:
@@ -158,7 +157,7 @@ def follow_tasks(ws: Workspace, change: Transaction) -> tuple[BacklogEdit, ...]:
     try:
         source = Source(ws, change)
         for edit in wanted:
-            item = source.backlog.find(edit.item_id)
+            item = source.editor.find(edit.item_id)
             is_given_up = item is not None and (item.status, edit.status) == ("rejected", "archived")
             if item is not None and not item.is_implied and item.status != edit.status and not is_given_up:
                 source.apply([edit])
@@ -173,8 +172,7 @@ class Source:
 
     Attributes:
         rel: path relative to the root.
-        text: as it is to be written.
-        backlog: what `text` says.
+        editor: the items as they are once what was applied is written.
     """
 
     def __init__(self, ws: Workspace, change: Transaction) -> None:
@@ -183,33 +181,19 @@ class Source:
         self._ws = ws
         self._change = change
         self._path = find_file(ws.root, self.rel)
-        self._old = find_text(ws.root, self.rel)
-        self.text = self._old or ""
+        self._old = find_text(ws.root, self.rel) or ""
+        self.editor = Editor(self._old, path=self.rel)
         self._edits: list[BacklogEdit] = []
 
     @property
     def backlog(self) -> Backlog:
-        """The items as the text has them now."""
-        return parse_backlog(self.text, path=self.rel)
-
-    def require(self, item_id: str) -> BacklogItem:
-        """The item. Raises AiwError(NOT_FOUND)."""
-        backlog = self.backlog
-        item = backlog.find(item_id)
-        if item is None:
-            known = ", ".join(item.id for item in backlog.items[:5]) or "none"
-            more = ", …" if len(backlog.items) > 5 else ""
-            raise AiwError(
-                Kind.NOT_FOUND,
-                f"backlog item {item_id} does not exist (known: {known}{more})",
-                hint="see `aiw backlog list`",
-            )
-        return item
+        """The items as they are once the edits are written."""
+        return Backlog(path=self.rel, items=self.editor.items)
 
     def apply(self, edits: Sequence[BacklogEdit]) -> None:
         """Makes the edits in the text. Raises AiwError(NOT_FOUND, PLAN)."""
         for edit in edits:
-            self.text = edit_item(self.text, edit, path=self.rel)
+            self.editor.apply(edit)
             self._edits.append(edit)
 
     def write(self) -> None:
@@ -219,12 +203,13 @@ class Source:
         aiw's own, never a record of something that was not done.
 
         Raises:
-            AiwError: IO.
+            AiwError: PLAN when the text leaves no place for the edits; IO.
         """
-        if self.text != (self._old or ""):
-            fsio.write_file(self._path, self.text.encode(), temp_dir=self._ws.layout.temp, durable=True)
+        text = self.editor.text()
+        if text != self._old:
+            fsio.write_file(self._path, text.encode(), temp_dir=self._ws.layout.temp, durable=True)
         project = self._change.after.require_project()
-        number = max(project.counters.backlog, highest_number(Layout(self.text, path=self.rel)))
+        number = max(project.counters.backlog, self.editor.highest_number())
         changed = replace(
             project,
             counters=replace(project.counters, backlog=number),

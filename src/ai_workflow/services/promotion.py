@@ -20,6 +20,7 @@ from ai_workflow.plan.promotion import (
     Promotion,
     find_item,
     find_linked,
+    has_task,
     next_number,
     promote_items,
     why_not_open,
@@ -83,22 +84,25 @@ def promote(ws: Workspace, request: Request) -> Promoted:
         source = Source(ws, change)
         chosen = _choose(source, request)
         target = _read_target(ws, request.output)
-        linked = find_linked(target.plan) if target.plan is not None else {}
-        already = [item for item in chosen if item.id in linked and _is_waiting(item)]
+        linked = [item for item in chosen if _is_linked(item, target, change.before)]
+        already = [] if request.is_forced else linked
         items = [item for item in chosen if item not in already]
-        _require_open(items, change.before)
+        # What only the plan that is replaced made active may come into the new one.
+        _require_open([item for item in items if item not in linked or has_task(item, change.before)], change.before)
         made, text, backup_rel = Promotion(), target.text or "", None
         findings: tuple[Finding, ...] = ()
+        is_kept = request.appends and target.text is not None
         if items:
-            is_kept = request.appends and target.text is not None
             _require_replaceable(ws, target, change.before, request)
             made, text = _make_text(source, items, target if is_kept else None, change.before)
             findings = _judge(ws, source, target.rel, text, made, change.before)
+        source.apply([BacklogEdit(item_id=item.id, status="active") for item in chosen])
+        source.editor.text()  # Raises before anything is written when the backlog cannot be edited.
+        if items:
             if not is_kept and target.text is not None and target.text.strip() and target.text != text:
                 backup_rel = _keep_backup(ws, target)
             if target.text != text:
                 fsio.write_file(target.path, text.encode(), temp_dir=ws.layout.temp, durable=True)
-        source.apply([BacklogEdit(item_id=item.id, status="active") for item in chosen])
         source.write()
         if items:
             names = ", ".join(item.id for item in items)
@@ -106,7 +110,7 @@ def promote(ws: Workspace, request: Request) -> Promoted:
             change.apply(Changes(events=(event,)))
         return Promoted(
             rel=target.rel,
-            items=tuple(source.require(item.id) for item in chosen),
+            items=tuple(source.editor.require(item.id) for item in chosen),
             milestone_ids=tuple(milestone.id or "" for milestone in made.milestones),
             findings=findings,
             already=tuple(item.id for item in already),
@@ -115,12 +119,16 @@ def promote(ws: Workspace, request: Request) -> Promoted:
         )
 
 
-def _is_waiting(item: BacklogItem) -> bool:
-    return item.status in ("idea", "selected", "active")
+def _is_linked(item: BacklogItem, target: _Target, snapshot: Snapshot) -> bool:
+    """Whether the plan that lies there has a task for this open item; one that is worked off does not count."""
+    package = snapshot.require_project().workpackage
+    is_worked_off = package is not None and package.plan_digest == target.digest and not open_milestones(snapshot)
+    is_open = item.status in ("idea", "selected", "active")
+    return target.plan is not None and is_open and not is_worked_off and item.id in find_linked(target.plan)
 
 
 def _choose(source: Source, request: Request) -> list[BacklogItem]:
-    chosen = [source.require(item_id) for item_id in dict.fromkeys(request.item_ids)]
+    chosen = [source.editor.require(item_id) for item_id in dict.fromkeys(request.item_ids)]
     if request.takes_selected:
         chosen += [item for item in source.backlog.items if item.status == "selected" and item not in chosen]
     if not chosen:
