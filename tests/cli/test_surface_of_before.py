@@ -104,10 +104,7 @@ SURFACE: dict[str, tuple[str, ...]] = {
 
 PENDING = {
     *("doctor", "milestone pr"),
-    *("backlog list", "backlog show", "backlog add", "backlog edit", "backlog select", "backlog unselect"),
-    *("backlog archive", "backlog promote"),
     *("git branch", "git commit", "git push", "git pr", "git sync", "git cleanup"),
-    *("adr list", "adr show", "adr new", "adr accept"),
     *("report all", "report status", "report tasks", "report milestones", "report lanes", "report git"),
     "workspace reset",
 }

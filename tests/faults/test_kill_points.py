@@ -122,6 +122,26 @@ def check_recovery(project: Project) -> None:
     assert project.milestone("M01-01")["recovery"]["recovery_status"] == "resolved"
 
 
+def prepare_backlog(folder: Path) -> Project:
+    project = make_ready(folder, remote=False)
+    (project.path / "docs/ai/plan/milestones.md").unlink()
+    return project
+
+
+def check_promote(project: Project) -> None:
+    assert project.aiw("backlog", "show", "1").json["status"] == "active"
+    assert project.read("docs/ai/plan/milestones.md").count("Backlog: BLG-001") == 1
+    (edit,) = project.state("project.json")["pending_edits"]
+    assert edit["backlog"]["status"] == "active"
+
+
+def check_adr(project: Project) -> None:
+    names = sorted(path.name for path in (project.path / "docs/ai/workspace/adr").iterdir())
+    adrs = project.aiw("adr", "list", "--json").json["adrs"]
+    assert [f"{adr['id']}-errors-are-values.md" for adr in adrs] == names
+    assert {adr["title"] for adr in adrs} == {"Errors are values"}
+
+
 def check_init(project: Project) -> None:
     assert project.aiw("status", "--json").json["lane"]["id"] == "core"
     for name in ("START_HERE.md", "README.md", "workspace/current-status.md", "plan/backlog.md"):
@@ -206,6 +226,8 @@ CASES: dict[str, tuple[Callable[[Path], Project], tuple[str, ...], Callable[[Pro
     "park": (prepare_park, ("agent", "task", "TASK-003"), check_park),
     "restore": (prepare_restore, ("agent", "run", "--lane", "core"), check_restore),
     "finish-a-recovery": (prepare_recovery, FINISH, check_recovery),
+    "backlog-promote": (prepare_backlog, ("backlog", "promote", "BLG-001"), check_promote),
+    "adr-new": (prepare_backlog, ("adr", "new", "Errors are values", "-d", "They are."), check_adr),
 }
 
 
@@ -250,6 +272,32 @@ def check_common(project: Project) -> None:
     assert left <= {"aiw.lock"}
     assert not (project.path / ".git/index.lock").exists()
     assert project.aiw("status", "--json").json["damaged"] == []
+
+
+def test_an_idea_that_was_written_and_not_recorded_is_not_added_twice(tmp_path: Path) -> None:
+    template = prepare_backlog(tmp_path / "template")
+    command = ("backlog", "add", "--title", "One more idea", "--tag", "x")
+    for point in range(1, 40):
+        project = copy_of(template, tmp_path / f"at-{point}")
+        killed = crash(project, point, command)
+        if killed.returncode == 0:
+            assert point > 10
+            return
+        is_recorded = (project.path / "docs/ai/workspace/state/journal.json").exists() or project.state("project.json")[
+            "counters"
+        ]["backlog"] == 2
+        if not is_recorded:
+            project.aiw(*command)
+        else:
+            project.aiw("backlog", "select", "1")
+            project.aiw("backlog", "unselect", "1")
+        edits = [edit["backlog"]["item_id"] for edit in project.state("project.json")["pending_edits"]]
+        assert edits.count("BLG-002") == 1
+        items = project.aiw("backlog", "list", "--json").json["items"]
+        assert [(item["id"], item["title"]) for item in items][1:] == [("BLG-002", "One more idea")], point
+        check_common(project)
+        shutil.rmtree(tmp_path / f"at-{point}")
+    raise AssertionError("the command never came to its end")
 
 
 @pytest.mark.parametrize("share", range(SPREAD))

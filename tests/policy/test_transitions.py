@@ -8,10 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.models.adr import Adr
 from ai_workflow.models.milestone import Milestone
-from ai_workflow.models.status import LaneStatus, MilestoneStatus, RunStatus, TaskStatus
+from ai_workflow.models.status import AdrStatus, LaneStatus, MilestoneStatus, RunStatus, TaskStatus
 from ai_workflow.models.task import Task
 from ai_workflow.policy.transitions import (
+    ADR_MOVES,
     LANE_MOVES,
     MILESTONE_MOVES,
     RUN_MOVES,
@@ -34,6 +36,7 @@ MILESTONE = Milestone(id="M01", title="m", status="ready", base_branch="main", c
         (MILESTONE_MOVES, get_args(MilestoneStatus)),
         (LANE_MOVES, get_args(LaneStatus)),
         (RUN_MOVES, get_args(RunStatus)),
+        (ADR_MOVES, get_args(AdrStatus)),
     ],
 )
 def test_the_tables_speak_of_known_words_only(table: dict[str, dict[str, str]], words: tuple[str, ...]) -> None:
@@ -74,6 +77,35 @@ def test_each_milestone_move_is_in_the_table_or_refused(status: MilestoneStatus,
     else:
         with pytest.raises(AiwError):
             require_move(milestone, verb)
+
+
+@pytest.mark.parametrize("status", get_args(AdrStatus))
+@pytest.mark.parametrize("verb", ADR_MOVES)
+def test_each_move_of_a_decision_is_in_the_table_or_refused_by_name(status: AdrStatus, verb: str) -> None:
+    adr = Adr(id="ADR-0001", title="t", status=status, created_at=NOW, updated_at=NOW)
+    legal = {
+        ("proposed", "accept"): "accepted",
+        ("proposed", "deprecate"): "deprecated",
+        ("accepted", "deprecate"): "deprecated",
+        ("accepted", "supersede"): "superseded",
+    }
+    after = legal.get((status, verb))
+    if after is not None:
+        assert (move(adr, verb, now="later").status, move(adr, verb, now="later").updated_at) == (after, "later")
+        return
+    with pytest.raises(AiwError) as caught:
+        move(adr, verb, now="later")
+    assert caught.value.kind == Kind.STATE
+    assert caught.value.message == f"ADR-0001 is {status}: {verb} is not possible"
+    assert caught.value.hint == f"legal moves from {status}: {', '.join(legal_verbs(adr)) or 'none'}"
+
+
+def test_every_word_of_a_decision_is_reachable_from_proposed() -> None:
+    reached = {"proposed"}
+    for _ in ADR_MOVES:
+        for moves in ADR_MOVES.values():
+            reached |= {after for before, after in moves.items() if before in reached}
+    assert reached == set(get_args(AdrStatus))
 
 
 def test_what_is_over_stays_over() -> None:

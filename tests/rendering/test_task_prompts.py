@@ -195,11 +195,11 @@ def test_only_decisions_that_apply_are_told(applies_to: tuple[str, ...], expecte
     assert [adr.id for adr in relevant_adrs(snapshot, task)] == (["ADR-0001"] if expected else [])
 
 
-def test_a_decision_that_the_milestone_lists_is_told() -> None:
-    task = make_task(1)
+def test_what_was_accepted_at_import_binds_no_task_by_that() -> None:
+    task = make_task(1, conflict_scopes=("src/",))
     adr = make_adr(1, applies_to=("elsewhere/",))
     listed = make_snapshot(task, make_milestone(1, [task], adr_ids=("ADR-0001",)), adr)
-    assert relevant_adrs(listed, task) == (adr,)
+    assert relevant_adrs(listed, task) == ()
 
 
 @pytest.mark.parametrize(

@@ -16,5 +16,9 @@ class Adr(Entity, frozen=True, kw_only=True):
     """Path patterns, task or milestone ids the decision binds; empty binds everything."""
     decision: str = ""
     consequences: tuple[str, ...] = ()
+    superseded_by: str | None = None
+    """The decision that took its place."""
+    reason: str | None = None
+    """Why it was deprecated."""
     created_at: str
     updated_at: str

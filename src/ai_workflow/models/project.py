@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from ai_workflow.models.backlog import BacklogEdit
 from ai_workflow.models.base import Entity, Record
 
 
@@ -11,6 +14,7 @@ class Counters(Record, frozen=True, kw_only=True):
     task: int = 0
     run: int = 0
     adr: int = 0
+    backlog: int = 0
     blocker: int = 0
     operation: int = 0
 
@@ -25,6 +29,17 @@ class Workpackage(Record, frozen=True, kw_only=True):
     plan_digest: str
     """SHA-256 of the plan's bytes at the last import."""
     imported_at: str
+
+
+class PendingEdit(Record, frozen=True, kw_only=True):
+    """What a command of aiw did to a file of the repository and no commit holds yet (spec §6.4 step 3)."""
+
+    kind: Literal["backlog", "file"]
+    """`backlog`: one item of the backlog; the user's other lines are not ours. `file`: the whole file is ours."""
+    path: str
+    """POSIX path relative to the root."""
+    backlog: BacklogEdit | None = None
+    """For `backlog`: what to do to the committed text of the file (`plan.backlog_edits.apply_edits`)."""
 
 
 class Project(Entity, frozen=True, kw_only=True):
@@ -44,5 +59,7 @@ class Project(Entity, frozen=True, kw_only=True):
     """The commit `aiw: set up workspace`, once it exists."""
     documents: dict[str, str] = {}
     """Digest (SHA-256) of each document as `init` wrote it, by path: what differs now was edited by a person."""
+    pending_edits: tuple[PendingEdit, ...] = ()
+    """In the order made; at most one for each item and each file."""
     created_at: str
     updated_at: str

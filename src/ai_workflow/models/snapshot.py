@@ -115,6 +115,10 @@ class Snapshot:
         """The lane. Raises NOT_FOUND, or CORRUPT when its file is damaged."""
         return self._get(self.lanes, lane_id, "lane")
 
+    def get_adr(self, adr_id: str) -> Adr:
+        """The decision. Raises NOT_FOUND, or CORRUPT when its file is damaged."""
+        return self._get(self.adrs, adr_id, "adr")
+
     def find_task(self, task_id: str | None) -> Task | None:
         """The task, or None."""
         return self.tasks.get(task_id) if task_id else None

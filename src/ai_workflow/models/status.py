@@ -12,6 +12,7 @@ RunStatus = Literal["started", "completed", "failed", "cancelled"]
 PrStatus = Literal["not_created", "created", "merged", "closed"]
 BlockerStatus = Literal["open", "resolved", "ignored"]
 Priority = Literal["low", "medium", "high", "critical"]
+BacklogStatus = Literal["idea", "selected", "active", "blocked", "done", "archived", "rejected"]
 RecoveryStatus = Literal["not_started", "active", "resolved", "failed", "abandoned"]
 BlockerClass = Literal[
     "task", "checks", "scope", "secret", "tamper", "infra", "base", "quota", "budget", "human",
@@ -26,3 +27,14 @@ TASK_SATISFIED: tuple[TaskStatus, ...] = ("done", "skipped")
 MILESTONE_CLOSED: tuple[MilestoneStatus, ...] = ("merged", "cancelled")
 PRIORITIES: tuple[Priority, ...] = ("critical", "high", "medium", "low")
 """Highest first: the order in which tasks are handed out."""
+BACKLOG_STATUSES: tuple[BacklogStatus, ...] = (
+    "idea",
+    "selected",
+    "active",
+    "blocked",
+    "done",
+    "archived",
+    "rejected",
+)
+BACKLOG_OPEN: tuple[BacklogStatus, ...] = ("idea", "selected")
+"""Items that are not in a plan yet and may come into one."""

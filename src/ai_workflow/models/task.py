@@ -8,6 +8,9 @@ from ai_workflow.models.base import Entity, Record
 from ai_workflow.models.blocker import BlockerRef
 from ai_workflow.models.status import Priority, TaskStatus
 
+BACKLOG_NOTE = "backlog_id: "
+"""Begins the note that links a task to an item of the backlog."""
+
 
 class Decision(Record, frozen=True, kw_only=True):
     """A recorded exception to a gate: who allowed what, and why (spec §6.4)."""
@@ -74,3 +77,8 @@ class Task(Entity, frozen=True, kw_only=True):
     blocker: BlockerRef | None = None
     created_at: str
     updated_at: str
+
+
+def backlog_ids(task: Task) -> tuple[str, ...]:
+    """The items of the backlog that the task is linked to. Pure."""
+    return tuple(note.removeprefix(BACKLOG_NOTE).strip() for note in task.notes if note.startswith(BACKLOG_NOTE))

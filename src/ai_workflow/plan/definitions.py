@@ -9,11 +9,10 @@ from ai_workflow.models.base import Record
 from ai_workflow.models.plan import Plan
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.status import TASK_SATISFIED, Priority
-from ai_workflow.models.task import Task
+from ai_workflow.models.task import BACKLOG_NOTE, Task
 from ai_workflow.plan.dependencies import Resolver
 from ai_workflow.plan.matching import Place, task_at
 
-BACKLOG_NOTE = "backlog_id: "
 DEFINED = ("title", "description", "priority", "acceptance_criteria", "verify", "conflict_scopes", "notes")
 """Fields that the plan alone decides, in the order in which changes are told; `depends_on` and `milestone_id` too."""
 

@@ -6,17 +6,19 @@ Every command that changes a status goes through `move_*`; what the table does n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.models.adr import Adr
 from ai_workflow.models.lane import Lane
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.run import Run
 from ai_workflow.models.task import Task
 
-_E = TypeVar("_E", Task, Milestone, Lane, Run)
+_E = TypeVar("_E", Task, Milestone, Lane, Run, Adr)
+Moved: TypeAlias = Task | Milestone | Lane | Run | Adr
 Moves = Mapping[str, Mapping[str, str]]
 """verb → status before → status after."""
 
@@ -82,25 +84,32 @@ RUN_MOVES: Moves = {
     "cancel": {"started": "cancelled"},
 }
 
+ADR_MOVES: Moves = {
+    "accept": {"proposed": "accepted"},
+    "deprecate": {"proposed": "deprecated", "accepted": "deprecated"},
+    "supersede": {"accepted": "superseded"},
+}
+
 _TABLES: Mapping[type, tuple[str, Moves]] = {
     Task: ("task", TASK_MOVES),
     Milestone: ("milestone", MILESTONE_MOVES),
     Lane: ("lane", LANE_MOVES),
     Run: ("run", RUN_MOVES),
+    Adr: ("ADR", ADR_MOVES),
 }
 
 
-def can_move(entity: Task | Milestone | Lane | Run, verb: str) -> bool:
+def can_move(entity: Moved, verb: str) -> bool:
     """Whether the table has this move from the entity's status."""
     return entity.status in _TABLES[type(entity)][1][verb]
 
 
-def legal_verbs(entity: Task | Milestone | Lane | Run) -> tuple[str, ...]:
+def legal_verbs(entity: Moved) -> tuple[str, ...]:
     """The verbs that are possible now, in table order."""
     return tuple(verb for verb, moves in _TABLES[type(entity)][1].items() if entity.status in moves)
 
 
-def require_move(entity: Task | Milestone | Lane | Run, verb: str) -> str:
+def require_move(entity: Moved, verb: str) -> str:
     """The status after the move.
 
     Raises:
@@ -112,10 +121,14 @@ def require_move(entity: Task | Milestone | Lane | Run, verb: str) -> str:
         legal = ", ".join(name.replace("_", " ") for name in legal_verbs(entity)) or "none"
         raise AiwError(
             Kind.STATE,
-            f"{word} {entity.id} is {entity.status}: {verb.replace('_', ' ')} is not possible",
+            f"{_name(word, entity)} is {entity.status}: {verb.replace('_', ' ')} is not possible",
             hint=f"legal moves from {entity.status}: {legal}",
         )
     return after
+
+
+def _name(word: str, entity: Moved) -> str:
+    return entity.id if isinstance(entity, Adr) else f"{word} {entity.id}"
 
 
 def move(entity: _E, verb: str, *, now: str, **fields: Any) -> _E:

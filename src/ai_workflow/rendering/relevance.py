@@ -20,17 +20,16 @@ def relevant_adrs(snapshot: Snapshot, task: Task) -> tuple[Adr, ...]:
     """The accepted decisions that bind the task, in the order of their numbers.
 
     A decision binds when its `applies_to` is empty or names the task, its milestone, or a path pattern that overlaps
-    the task's scopes, and when the milestone lists it. A task without scopes may touch every path. Where it cannot be
-    told whether two patterns overlap, they do: a decision too many is better than one too few.
+    the task's scopes. The list of a milestone does not count: it holds what was accepted at its import. A task without
+    scopes may touch every path. Where it cannot be told whether two patterns overlap, they do: a decision too many is
+    better than one too few.
     """
-    milestone = snapshot.find_milestone(task.milestone_id)
-    listed = milestone.adr_ids if milestone else ()
     scopes = task_scopes(task)
     return tuple(
         adr
         for adr in snapshot.adrs.values()
         if adr.status == "accepted"
-        and (not adr.applies_to or adr.id in listed or any(_binds(entry, task, scopes) for entry in adr.applies_to))
+        and (not adr.applies_to or any(_binds(entry, task, scopes) for entry in adr.applies_to))
     )
 
 

@@ -22,11 +22,13 @@ class Glance:
         root: the folder with the config.
         prefix: what stands before `aiw` in suggested commands, e.g. `uv run `.
         rows: the state.
+        plan_dir: the folder of plan and backlog, relative to the root.
     """
 
     def __init__(self, root: str) -> None:
         settings = _settings(root)
         self.root = root
+        self.plan_dir: str = settings["plan_dir"]
         self.prefix: str = settings["prefix"]
         self.layout = Layout(settings["state_root"], workspace_rel=settings["workspace_dir"])
         self.rows = Rows(self.layout)
@@ -66,7 +68,7 @@ def _settings(root: str) -> dict[str, Any]:
         with open(os.path.join(root, *_CACHE), "rb") as stream:
             cached = json.load(stream)
         if cached["stamp"] == _stamp(root) and not _is_racy(cached):
-            return {key: str(cached[key]) for key in ("prefix", "workspace_dir", "state_root")}
+            return {key: str(cached[key]) for key in ("prefix", "workspace_dir", "plan_dir", "state_root")}
     except (OSError, ValueError, KeyError, TypeError):
         pass
     from ai_workflow.services.workspace import open_workspace
@@ -75,6 +77,7 @@ def _settings(root: str) -> dict[str, Any]:
     return {
         "prefix": ws.command_prefix,
         "workspace_dir": ws.config.workspace_dir,
+        "plan_dir": ws.config.plan_dir,
         "state_root": ws.layout.root,
     }
 
@@ -84,7 +87,7 @@ def _is_racy(cached: dict[str, Any]) -> bool:
     return int(cached["written_ns"]) - int(cached["stamp"][0]) < 20_000_000
 
 
-def write_cache(root: str, *, prefix: str, workspace_dir: str, state_root: str, temp_dir: str) -> None:
+def write_cache(root: str, *, prefix: str, workspace_dir: str, plan_dir: str, state_root: str, temp_dir: str) -> None:
     """Remembers the settings of a config that was just read and found right; only called by writing commands."""
     import time
 
@@ -97,7 +100,7 @@ def write_cache(root: str, *, prefix: str, workspace_dir: str, state_root: str, 
     try:
         with open(path, "rb") as stream:
             cached = json.load(stream)
-        if cached["stamp"] == stamp and not _is_racy(cached):
+        if cached["stamp"] == stamp and "plan_dir" in cached and not _is_racy(cached):
             return
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -106,6 +109,7 @@ def write_cache(root: str, *, prefix: str, workspace_dir: str, state_root: str, 
         "written_ns": time.time_ns(),
         "prefix": prefix,
         "workspace_dir": workspace_dir,
+        "plan_dir": plan_dir,
         "state_root": state_root,
     }
     write_if_changed(path, json.dumps(cached).encode(), temp_dir=temp_dir)

@@ -63,6 +63,7 @@ class Workspace:
             self.root,
             prefix=self.command_prefix,
             workspace_dir=self.config.workspace_dir,
+            plan_dir=self.config.plan_dir,
             state_root=self.layout.root,
             temp_dir=self.layout.temp,
         )
