@@ -12,7 +12,7 @@ from ai_workflow.errors import AiwError, Kind
 from ai_workflow.models.backlog import BacklogEdit
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.status import BACKLOG_STATUSES, BacklogStatus, TaskStatus
-from ai_workflow.models.task import Task
+from ai_workflow.models.task import Decision, Task
 from ai_workflow.policy.backlog_status import (
     find_stranded,
     follow_edits,
@@ -78,8 +78,9 @@ def test_new_tasks_make_their_items_active_and_cancelled_ones_archive_them_with_
         BacklogEdit(item_id="BLG-001", status="active"),
         BacklogEdit(item_id="BLG-010", status="active"),
     )
+    why = Decision(kind="cancel", reason="too late", actor="a", at=NOW)
     gone = full.apply(
-        Changes(put=(linked(1, "cancelled", "backlog_id: BLG-010", "reason: too late"), linked(2, "cancelled")))
+        Changes(put=(replace(linked(1, "cancelled", "backlog_id: BLG-010"), decisions=(why,)), linked(2, "cancelled")))
     )
     assert follow_edits(full, gone) == (
         BacklogEdit(item_id="BLG-001", status="archived", added_notes=("archive_reason: TASK-002 was cancelled",)),
@@ -92,7 +93,7 @@ def test_new_tasks_make_their_items_active_and_cancelled_ones_archive_them_with_
 @pytest.mark.parametrize("status", BACKLOG_STATUSES)
 def test_without_unfinished_tasks_every_status_is_free(status: BacklogStatus) -> None:
     for tasks in ((), (linked(1, "done"),), (linked(1, "cancelled"), linked(2, "skipped"))):
-        assert move_tasks_of_item(snapshot_of(*tasks), "BLG-001", status, reason=None, now=NOW) == Changes()
+        assert move_tasks_of_item(snapshot_of(*tasks), "BLG-001", status, reason=None, now=NOW, actor="a") == Changes()
 
 
 @pytest.mark.parametrize("task_status", ["planned", "ready", "claimed", "in_progress", "blocked", "begun"])
@@ -111,25 +112,25 @@ def test_every_status_of_an_item_with_an_unfinished_task(status: BacklogStatus, 
     after = allowed.get(status, {}).get(task_status)
     if after is None:
         with pytest.raises(AiwError) as caught:
-            move_tasks_of_item(snapshot, "BLG-001", status, reason=None, now=NOW)
+            move_tasks_of_item(snapshot, "BLG-001", status, reason=None, now=NOW, actor="a")
         assert caught.value.kind == Kind.STATE
         assert "TASK-001" in caught.value.message
         assert caught.value.hint
     else:
-        changes = move_tasks_of_item(snapshot, "BLG-001", status, reason="why", now=NOW)
+        changes = move_tasks_of_item(snapshot, "BLG-001", status, reason="why", now=NOW, actor="a")
         assert snapshot.apply(changes).tasks["TASK-001"].status == after
 
 
 def test_blocking_makes_a_blocker_with_a_next_command_and_activating_takes_it_away() -> None:
     snapshot = snapshot_of(linked(1, "ready"), linked(2, "planned", depends_on=("TASK-001",)), linked(3, "done"))
-    held = snapshot.apply(move_tasks_of_item(snapshot, "BLG-001", "blocked", reason="legal", now=NOW))
+    held = snapshot.apply(move_tasks_of_item(snapshot, "BLG-001", "blocked", reason="legal", now=NOW, actor="a"))
     assert [(task.id, task.status) for task in tasks_of_item(held, "BLG-001")] == [
         ("TASK-001", "blocked"), ("TASK-002", "blocked"), ("TASK-003", "done"),
     ]  # fmt: skip
     assert [blocker.id for blocker in held.open_blockers()] == ["BLK-0001", "BLK-0002"]
     assert held.require_project().counters.blocker == 2
     assert held.open_blockers()[0].next_command == "aiw backlog edit BLG-001 --status active"
-    freed = held.apply(move_tasks_of_item(held, "BLG-001", "active", reason=None, now=NOW))
+    freed = held.apply(move_tasks_of_item(held, "BLG-001", "active", reason=None, now=NOW, actor="a"))
     assert [(task.status, task.blocker) for task in tasks_of_item(freed, "BLG-001")] == [
         ("ready", None), ("planned", None), ("done", None),
     ]  # fmt: skip
@@ -139,10 +140,10 @@ def test_blocking_makes_a_blocker_with_a_next_command_and_activating_takes_it_aw
 def test_giving_up_is_refused_when_part_of_the_item_is_done() -> None:
     snapshot = snapshot_of(linked(1, "done"), linked(2, "ready"))
     with pytest.raises(AiwError, match="TASK-001 is done, and other tasks of it are not"):
-        move_tasks_of_item(snapshot, "BLG-001", "archived", reason=None, now=NOW)
+        move_tasks_of_item(snapshot, "BLG-001", "archived", reason=None, now=NOW, actor="a")
 
 
 def test_tasks_that_wait_for_a_cancelled_one_are_found() -> None:
     before = snapshot_of(linked(1, "ready"), make_task(2, depends_on=("TASK-001",)), make_task(3))
-    after = before.apply(move_tasks_of_item(before, "BLG-001", "archived", reason=None, now=NOW))
+    after = before.apply(move_tasks_of_item(before, "BLG-001", "archived", reason=None, now=NOW, actor="a"))
     assert [task.id for task in find_stranded(before, after)] == ["TASK-002"]

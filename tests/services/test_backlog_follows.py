@@ -9,7 +9,6 @@ import pytest
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.status import TaskStatus
 from ai_workflow.policy.transitions import move
-from ai_workflow.services.backlog import follow_tasks
 from ai_workflow.services.workspace import Workspace, open_workspace
 from support.project import Project, make_project
 
@@ -33,7 +32,6 @@ def move_task(ws: Workspace, *verbs: str) -> TaskStatus:
     with ws.store.transaction("test") as change:
         for verb in verbs:
             change.apply(Changes(put=(move(change.after.tasks["TASK-001"], verb, now=change.now),)))
-        follow_tasks(ws, change)
     return ws.store.snapshot().tasks["TASK-001"].status
 
 

@@ -120,6 +120,16 @@ def read_tree_entries(git: Git, tree: str, paths: Sequence[str]) -> dict[str, st
     return found
 
 
+def read_index_entry(git: Git, path: str) -> str | None:
+    """`<mode> <blob>` of the path in the user's index; None when it is not there or in conflict."""
+    fields = git.run("ls-files", "--stage", "-z", "--", path).stdout.split(b"\0")
+    for field in fields:
+        meta, _, name = os.fsdecode(field).partition("\t")
+        if name == path and meta.endswith(" 0"):
+            return meta.removesuffix(" 0")
+    return None
+
+
 def write_blob(git: Git, data: bytes) -> str:
     """Stores the bytes as they are; returns the blob id."""
     return git.run("hash-object", "-w", "--stdin", "--no-filters", stdin=data).stdout.decode().strip()

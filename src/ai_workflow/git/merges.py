@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import os
 
+from ai_workflow.fsio import remove_file, write_file
 from ai_workflow.git.runner import Git, git_error
 from ai_workflow.models.base import Record
+
+
+def merge_texts(git: Git, ours: bytes, base: bytes, theirs: bytes, *, temp_dir: str) -> bytes | None:
+    """A three-way merge of three texts (git-merge-file(1)); None when they conflict. Raises AiwError(GIT, IO)."""
+    names = [os.path.join(temp_dir, f"merge-{os.getpid()}-{side}") for side in ("ours", "base", "theirs")]
+    try:
+        for name, data in zip(names, (ours, base, theirs), strict=True):
+            write_file(name, data, temp_dir=temp_dir, durable=False)
+        done = git.run("merge-file", "-p", "-q", *names, ok=None)
+    finally:
+        for name in names:
+            remove_file(name)
+    return done.stdout if done.returncode == 0 else None
 
 
 class MergedTree(Record, frozen=True, kw_only=True):

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from msgspec.structs import replace
-
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.models.backlog import BacklogEdit
-from ai_workflow.models.blocker import Blocker, make_blocker_ref
-from ai_workflow.models.ids import format_id, id_number, id_order
-from ai_workflow.models.snapshot import AnyEntity, Changes, Snapshot
+from ai_workflow.models.ids import id_order
+from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.status import TASK_ACTIVE, TASK_OPEN, TASK_SATISFIED, BacklogStatus
 from ai_workflow.models.task import Task, backlog_ids
-from ai_workflow.policy.claiming import refresh_readiness
-from ai_workflow.policy.transitions import move
+from ai_workflow.policy.tasks import block_task, end_task, unblock_task
 
 ARCHIVE_REASON = "archive_reason: "
 """Begins the note that says why an item was archived."""
@@ -61,13 +57,13 @@ def follow_edits(before: Snapshot, after: Snapshot) -> tuple[BacklogEdit, ...]:
 
 def _archive_note(tasks: Sequence[Task]) -> str:
     last = tasks[-1]
-    reasons = [note.partition(": ")[2] for note in last.notes if note.startswith(("cancel_reason: ", "reason: "))]
+    reasons = [decision.reason for decision in last.decisions if decision.kind == "cancel" and decision.reason]
     why = f": {reasons[-1]}" if reasons else ""
     return f"{ARCHIVE_REASON}{last.id} was cancelled{why}"
 
 
 def move_tasks_of_item(
-    snapshot: Snapshot, item_id: str, status: BacklogStatus, *, reason: str | None, now: str
+    snapshot: Snapshot, item_id: str, status: BacklogStatus, *, reason: str | None, now: str, actor: str
 ) -> Changes:
     """What it changes for the tasks of an item that a person gives this status.
 
@@ -76,6 +72,7 @@ def move_tasks_of_item(
 
     Args:
         reason: why, for the records.
+        actor: who gives it.
 
     Raises:
         AiwError: STATE, naming the task that contradicts and what to type instead.
@@ -85,12 +82,12 @@ def move_tasks_of_item(
     if not live:
         return Changes()
     if status == "active":
-        return _free(snapshot, item_id, live, now=now)
+        return _free(snapshot, item_id, live, now=now, actor=actor)
     _require_not_begun(item_id, status, tasks)
     if status in ("archived", "rejected"):
-        return _give_up(snapshot, live, reason or f"backlog item {item_id} was {status}", now=now)
+        return _give_up(snapshot, live, reason or f"backlog item {item_id} was {status}", now=now, actor=actor)
     if status == "blocked":
-        return _hold(snapshot, item_id, live, reason, now=now)
+        return _hold(snapshot, item_id, live, reason, now=now, actor=actor)
     raise AiwError(
         Kind.STATE,
         f"{item_id} cannot be {status}: {live[0].id} is {live[0].status.replace('_', ' ')} ({live[0].title})",
@@ -117,43 +114,35 @@ def _require_not_begun(item_id: str, status: str, tasks: Sequence[Task]) -> None
         )
 
 
-def _give_up(snapshot: Snapshot, live: Iterable[Task], reason: str, *, now: str) -> Changes:
-    cancelled = [
-        move(task, "cancel", now=now, finished_at=now, blocker=None, notes=(*task.notes, f"reason: {reason}"))
-        for task in live
-    ]
-    changes = Changes(put=tuple(cancelled)).then(_resolve(snapshot, [task.id for task in cancelled], now=now))
-    return changes.then(refresh_readiness(snapshot.apply(changes), now=now))
-
-
-def _hold(snapshot: Snapshot, item_id: str, live: Iterable[Task], reason: str | None, *, now: str) -> Changes:
-    project = snapshot.require_project()
-    number = max([project.counters.blocker, *(id_number(key)[0] for key in snapshot.blockers)])
-    put: list[AnyEntity] = []
-    message = f"backlog item {item_id} is blocked{f': {reason}' if reason else ''}"
+def _give_up(snapshot: Snapshot, live: Iterable[Task], reason: str, *, now: str, actor: str) -> Changes:
+    changes = Changes()
     for task in live:
-        if task.status == "blocked":
-            continue
-        number += 1
-        blocker = Blocker(
-            id=format_id("blocker", number),
-            klass="human",
-            step=BLOCKED_STEP,
-            message=message,
-            since=now,
-            next_command=f"aiw backlog edit {item_id} --status active",
-            blocked_task_id=task.id,
-            blocked_milestone_id=task.milestone_id,
-        )
-        ref = make_blocker_ref(blocker)
-        put += [blocker, move(task, "block", now=now, blocked_reason=message, blocker=ref)]
-    if not put:
-        return Changes()
-    counted = replace(project, counters=replace(project.counters, blocker=number))
-    return Changes(put=(counted, *put))
+        after = snapshot.apply(changes)
+        changes = changes.then(end_task(after, after.get_task(task.id), "cancel", reason=reason, now=now, actor=actor))
+    return changes
 
 
-def _free(snapshot: Snapshot, item_id: str, live: Sequence[Task], *, now: str) -> Changes:
+def _hold(
+    snapshot: Snapshot, item_id: str, live: Iterable[Task], reason: str | None, *, now: str, actor: str
+) -> Changes:
+    changes = Changes()
+    for task in live:
+        if task.status != "blocked":
+            after = snapshot.apply(changes)
+            blocked = block_task(
+                after,
+                after.get_task(task.id),
+                step=BLOCKED_STEP,
+                reason=f"backlog item {item_id} is blocked{f': {reason}' if reason else ''}",
+                next_command=f"aiw backlog edit {item_id} --status active",
+                now=now,
+                actor=actor,
+            )
+            changes = changes.then(blocked)
+    return changes
+
+
+def _free(snapshot: Snapshot, item_id: str, live: Sequence[Task], *, now: str, actor: str) -> Changes:
     blocked = [task for task in live if task.status == "blocked"]
     ours = [task for task in blocked if task.blocker is not None and task.blocker.step == BLOCKED_STEP]
     if blocked and not ours and len(blocked) == len(live):
@@ -163,19 +152,11 @@ def _free(snapshot: Snapshot, item_id: str, live: Sequence[Task], *, now: str) -
             f"{item_id} cannot be active: {blocked[0].id} is blocked ({reason})",
             hint=f"clear that first: aiw task unblock {blocked[0].id}",
         )
-    freed = [move(task, "unblock", now=now, blocked_reason=None, blocker=None) for task in ours]
-    changes = Changes(put=tuple(freed)).then(_resolve(snapshot, [task.id for task in freed], now=now))
-    return changes.then(refresh_readiness(snapshot.apply(changes), now=now)) if freed else Changes()
-
-
-def _resolve(snapshot: Snapshot, task_ids: Sequence[str], *, now: str) -> Changes:
-    return Changes(
-        put=tuple(
-            replace(blocker, status="resolved", resolved_at=now)
-            for blocker in snapshot.open_blockers()
-            if blocker.blocked_task_id in task_ids
-        )
-    )
+    changes = Changes()
+    for task in ours:
+        after = snapshot.apply(changes)
+        changes = changes.then(unblock_task(after, after.get_task(task.id), now=now, actor=actor))
+    return changes
 
 
 def find_stranded(before: Snapshot, after: Snapshot) -> tuple[Task, ...]:

@@ -23,7 +23,9 @@ EDITABLE = ("title", "description", "priority", "acceptance_criteria", "verify",
 """Fields of a task that a person may change by command; all of them come from the plan."""
 
 
-def block_task(snapshot: Snapshot, task: Task, *, reason: str, next_command: str, now: str, actor: str) -> Changes:
+def block_task(
+    snapshot: Snapshot, task: Task, *, reason: str, next_command: str, now: str, actor: str, step: str = "task"
+) -> Changes:
     """The task waits for a person. Work that lies in the tree stays there until another task is claimed.
 
     Raises:
@@ -34,7 +36,7 @@ def block_task(snapshot: Snapshot, task: Task, *, reason: str, next_command: str
     blocker, opened = open_blocker(
         snapshot,
         klass="human",
-        step="task",
+        step=step,
         message=reason,
         next_command=next_command,
         milestone_id=task.milestone_id,

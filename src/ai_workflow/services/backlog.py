@@ -110,7 +110,7 @@ def _edit_one(ws: Workspace, change: Transaction, source: Source, edit: BacklogE
         )
     moved: tuple[str, ...] = ()
     if edit.status is not None:
-        moved = _move_tasks(change, edit.item_id, edit.status, reason=reason)
+        moved = _move_tasks(ws, change, edit.item_id, edit.status, reason=reason)
     source.apply([edit])
     after = source.editor.require(edit.item_id)
     is_changed = after != before or bool(moved)
@@ -121,9 +121,11 @@ def _edit_one(ws: Workspace, change: Transaction, source: Source, edit: BacklogE
     return Edited(item=after, changed=is_changed, moved=moved)
 
 
-def _move_tasks(change: Transaction, item_id: str, status: BacklogStatus, *, reason: str | None) -> tuple[str, ...]:
+def _move_tasks(
+    ws: Workspace, change: Transaction, item_id: str, status: BacklogStatus, *, reason: str | None
+) -> tuple[str, ...]:
     before = change.after
-    change.apply(move_tasks_of_item(before, item_id, status, reason=reason, now=change.now))
+    change.apply(move_tasks_of_item(before, item_id, status, reason=reason, now=change.now, actor=ws.actor))
     sentences = [
         f"{task.id} is {task.status.replace('_', ' ')} now: {task.title}"
         for task in tasks_of_item(change.after, item_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ai_workflow.config.ownership import is_handoff, is_runtime
+from ai_workflow.config.ownership import backlog_path, is_handoff, is_runtime
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.status import Entry, TreeStatus, describe_path, is_same_content, path_to_key, show_path
 from ai_workflow.models.lane import Baseline, DirtyPath
@@ -58,6 +58,7 @@ def collect_dirt(ws: Workspace, status: TreeStatus, *, known: Mapping[str, Dirty
         AiwError: GIT for unmerged paths; IO.
     """
     repository = ws.repository
+    pending = ws.pending_files()
     paths: dict[str, DirtyPath] = {}
     entries: dict[str, Entry] = {}
     for path, entry in status.entries.items():
@@ -67,7 +68,7 @@ def collect_dirt(ws: Workspace, status: TreeStatus, *, known: Mapping[str, Dirty
                 f"{show_path(path)} has an unresolved conflict",
                 hint="resolve it and `git add` it, or `git checkout` one side",
             )
-        if is_own_file(ws, path):
+        if is_own_file(ws, path) or path in pending:
             continue
         entries[path] = entry
         paths[path] = describe_path(repository.top, entry, known=(known or {}).get(path))
@@ -92,6 +93,7 @@ def split_dirt(
     adopted_paths = tuple(ws.repository.from_root(path) for path in adopted)
     changes = split_by_baseline(dirt.paths, known, adopted=adopted_paths, is_same=is_same_content)
     is_by_product = make_matcher_of_by_products(scopes)
+    changes = _without_backlog(ws, changes, scopes)
     left_out = tuple(
         path
         for path in changes.owned
@@ -102,6 +104,19 @@ def split_dirt(
     )
     owned = tuple(path for path in changes.owned if path not in set(left_out))
     return ChangeSet(owned=owned, foreign=changes.foreign, touched=changes.touched), left_out
+
+
+def _without_backlog(ws: Workspace, changes: ChangeSet, scopes: tuple[str, ...]) -> ChangeSet:
+    """Lines of the backlog are the user's unless a scope names it: aiw's own go into the commit by themselves."""
+    rel = backlog_path(ws.config)
+    path = ws.repository.from_root(rel)
+    if path not in (*changes.owned, *changes.touched) or make_matcher(scopes)(rel):
+        return changes
+    return ChangeSet(
+        owned=tuple(other for other in changes.owned if other != path),
+        foreign=tuple(sorted((*changes.foreign, path))),
+        touched=tuple(other for other in changes.touched if other != path),
+    )
 
 
 def _holds_nothing_to_commit(entry: Entry) -> bool:

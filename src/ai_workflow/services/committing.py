@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from ai_workflow.config.ownership import backlog_path
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.commits import (
     PrivateIndex,
@@ -14,12 +15,14 @@ from ai_workflow.git.commits import (
     commit_index,
     find_commit_of_operation,
     read_commit,
+    read_index_entry,
     read_tree_entries,
     set_index_entries,
 )
 from ai_workflow.git.refs import find_commit, move_ref
 from ai_workflow.git.status import key_to_path
 from ai_workflow.models.operation import Intent
+from ai_workflow.services.own_edits import merge_staged
 from ai_workflow.services.workspace import Workspace
 
 _INDEX_TRIES = 20
@@ -81,6 +84,7 @@ def sync_user_index(ws: Workspace, intent: Intent, made: str, *, beyond: tuple[s
     paths = [key_to_path(path) for path in intent.paths]
     paths += [path for path in beyond if path not in paths]
     entries = read_tree_entries(git, made, paths)
+    entries |= _keep_staged(ws, intent, entries)
     for tries in range(_INDEX_TRIES):
         try:
             set_index_entries(git, entries)
@@ -90,6 +94,18 @@ def sync_user_index(ws: Workspace, intent: Intent, made: str, *, beyond: tuple[s
             time.sleep(0.1)
         else:
             return
+
+
+def _keep_staged(ws: Workspace, intent: Intent, made: dict[str, str | None]) -> dict[str, str | None]:
+    """Entries for the backlog when the user has staged lines of it: theirs, with ours merged in."""
+    path = ws.repository.from_root(backlog_path(ws.config))
+    if path not in made or intent.head is None:
+        return {}
+    staged = read_index_entry(ws.repository.git, path)
+    old = read_tree_entries(ws.repository.git, intent.head, [path])[path]
+    if staged is None or staged in (old, made[path]):
+        return {}
+    return {path: merge_staged(ws, path, staged=staged, old=old, new=made[path]) or staged}
 
 
 def find_made_commit(ws: Workspace, intent: Intent, *, documents: tuple[str, ...]) -> str | None:

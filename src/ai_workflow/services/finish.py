@@ -19,7 +19,7 @@ from ai_workflow.models.task import Task
 from ai_workflow.policy.finishing import require_finishable
 from ai_workflow.policy.gates import FinishOptions, Verdict, judge
 from ai_workflow.policy.recovery import find_repaired
-from ai_workflow.services import claim, closeout, resume
+from ai_workflow.services import claim, closeout, own_edits, resume
 from ai_workflow.services.candidate import (
     Candidate,
     build_candidate,
@@ -291,8 +291,7 @@ def _commit(
         # The very index that was checked: what somebody edits meanwhile cannot slip into the commit.
         index = PrivateIndex.reopen(ws.repository, name=candidate.index_name)
         try:
-            documents = write_documents(ws, task.id)
-            index.take_from_work_tree(documents)
+            documents = write_documents(ws, task.id, index, tree=candidate.tree)
             made = make_intended_commit(ws, intent, index, commit_message(ws, task, run, intent))
             if isinstance(made, Refusal):
                 raise AiwError(
@@ -311,12 +310,20 @@ def _commit(
         return made
 
 
-def write_documents(ws: Workspace, task_id: str) -> tuple[str, ...]:
-    """Writes the handoffs as they are once the task is done; returns their paths relative to the top."""
+def write_documents(ws: Workspace, task_id: str, index: PrivateIndex, *, tree: str) -> tuple[str, ...]:
+    """Writes the handoffs as they are once the task is done, and puts them and aiw's own edits into the index.
+
+    Returns:
+        Their paths, relative to the top.
+    """
     snapshot = ws.store.snapshot()
     task = snapshot.get_task(task_id)
     after = snapshot.apply(Changes(put=(replace(task, status="done"),)))
-    return tuple(ws.repository.from_root(rel) for rel in ws.documents.write_handoffs(after))
+    handoffs = tuple(ws.repository.from_root(rel) for rel in ws.documents.write_handoffs(after))
+    index.take_from_work_tree(handoffs)
+    own = own_edits.plan_own_edits(ws, snapshot, after, tree=tree)
+    own_edits.put_into(index, ws.repository.git, own)
+    return tuple(dict.fromkeys((*handoffs, *own.paths)))
 
 
 def commit_message(ws: Workspace, task: Task, run: Run, intent: Intent) -> str:

@@ -7,14 +7,13 @@ import os
 
 from msgspec.structs import replace
 
-from ai_workflow.config.ownership import handoff_paths
 from ai_workflow.errors import AiwError
 from ai_workflow.git.refs import find_head_branch
 from ai_workflow.models.lane import Baseline
 from ai_workflow.models.operation import Intent
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.policy.finishing import complete_task
-from ai_workflow.services import parking
+from ai_workflow.services import own_edits, parking
 from ai_workflow.services.committing import beyond_checked, find_made_commit, sync_user_index, take_back, without
 from ai_workflow.services.workspace import Workspace
 
@@ -59,7 +58,7 @@ def _settle(ws: Workspace, intent: Intent) -> None:
     if fresh.kind == "restore":
         parking.end_restoring(ws, fresh)
         return
-    documents = tuple(ws.repository.from_root(rel) for rel in handoff_paths(ws.config))
+    documents = own_edits.own_document_paths(ws, ws.store.snapshot().project)
     made = find_made_commit(ws, fresh, documents=documents)
     beyond = beyond_checked(ws, fresh, made) if made is not None else ()
     if made is not None and fresh.kind == "finish" and without(beyond, documents):
@@ -111,6 +110,7 @@ def complete_finish(ws: Workspace, intent: Intent, made: str, *, beyond: tuple[s
                 actor=ws.actor,
             )
         )
+        own_edits.settle_own_edits(ws, change, made)
         baseline = Baseline(id=task.lane_id or "core", paths=intent.baseline, recorded_at=change.now)
         change.apply(Changes(put=(baseline,), remove=(intent,)))
         change.record_ref(intent.branch, before=intent.head, after=made)

@@ -15,10 +15,12 @@ from ai_workflow.fsio import remove_file
 from ai_workflow.git.repository import Repository, find_repository
 from ai_workflow.locks import KernelLock
 from ai_workflow.models.snapshot import Snapshot
+from ai_workflow.models.task import Task
 from ai_workflow.services.documents import Documents
 from ai_workflow.services.glance import write_cache
 from ai_workflow.store.layout import Layout
-from ai_workflow.store.transaction import Store
+from ai_workflow.store.rows import Rows
+from ai_workflow.store.transaction import Store, Transaction
 
 Talk = Callable[[str], None]
 """Tells the person something on the way; never a result."""
@@ -54,6 +56,9 @@ class Workspace:
         self.store = Store(self.layout, clock=self.clock, actor=self.actor, command=command, on_wait=self.talk)
         self.documents = Documents(root=root, layout=self.layout, config=config)
         self.store.write_documents = self._follow
+        self.store.before_commit = self._follow_backlog
+        self.followed: Transaction | None = None
+        """The transaction in which the backlog has followed already."""
         self._repository: Repository | None = None
 
     def _follow(self, before: Snapshot | None, after: Snapshot) -> None:
@@ -67,6 +72,13 @@ class Workspace:
             state_root=self.layout.root,
             temp_dir=self.layout.temp,
         )
+
+    def _follow_backlog(self, change: Transaction) -> None:
+        """Items of the backlog keep in step with their tasks, whatever command moves those (spec §5)."""
+        from ai_workflow.services.own_edits import follow_before_commit
+
+        if any(isinstance(entity, Task) for entity in change.changes.put):
+            follow_before_commit(self, change)
 
     @property
     def repository(self) -> Repository:
@@ -90,6 +102,12 @@ class Workspace:
     def command(self, text: str) -> str:
         """A command to suggest, e.g. `command("next")` is `uv run aiw next`."""
         return f"{self.command_prefix}aiw {text}"
+
+    def pending_files(self) -> set[str]:
+        """Paths (from the top) of files that commands of aiw wrote and no commit holds yet; see `own_edits`."""
+        project = Rows(self.layout).project() or {}
+        edits = project.get("pending_edits") or []
+        return {self.repository.from_root(edit["path"]) for edit in edits if edit.get("kind") == "file"}
 
     @contextmanager
     def git_effects(self, purpose: str) -> Iterator[None]:

@@ -89,6 +89,8 @@ class Store:
         self.layout = layout
         self.clock = clock
         self.write_documents: DocumentWriter = _no_documents
+        self.before_commit: Callable[[Transaction], None] = _no_more
+        """Called at the end of each transaction, while it can still change: what follows from its changes."""
         self._actor = actor
         self._command = tuple(command)
         self._on_wait = on_wait
@@ -121,6 +123,7 @@ class Store:
                 operation_id = operation or f"OP-{number:06d}-{os.urandom(3).hex()}"
                 change = Transaction(before, operation_id, is_new=operation is None, now=self.clock.now_utc())
                 yield change
+                self.before_commit(change)
                 self._commit(change, name)
             finally:
                 self._is_open = False
@@ -248,6 +251,10 @@ class Store:
 
 
 def _no_documents(_before: Snapshot | None, _after: Snapshot) -> None:
+    return
+
+
+def _no_more(_change: Transaction) -> None:
     return
 
 

@@ -1,0 +1,109 @@
+"""What aiw commands write into repository files goes into the next commit, a person's lines do not (spec §6.4)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.project import Project, make_ready
+
+BACKLOG = "docs/ai/plan/backlog.md"
+PLAN = """# Milestones
+
+## M01 - Parser cleanup
+Tasks:
+- Consolidate parser cleanup behavior
+  Acceptance: it is consolidated.
+  Conflict: src/parser.py
+  Backlog: BLG-001
+- Update parser documentation
+  Acceptance: it is updated.
+  Conflict: docs/parser.md
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = make_ready(tmp_path, plan=PLAN)
+    project.next()
+    project.write("src/parser.py", "x\n")
+    return project
+
+
+def committed(project: Project) -> list[str]:
+    return project.git("show", "--name-only", "--format=", "HEAD").split("\n")
+
+
+def test_the_item_of_a_task_is_done_in_the_commit_of_that_task(project: Project) -> None:
+    project.finish()
+    assert BACKLOG in committed(project)
+    assert project.git("show", f"HEAD:{BACKLOG}") == project.read(BACKLOG).rstrip("\n")
+    assert project.aiw("backlog", "show", "1").json["status"] == "done"
+    assert project.status() == []
+    assert project.state("project.json")["pending_edits"] == []
+
+
+def test_commands_in_the_middle_of_a_task_are_committed_and_a_persons_lines_stay(project: Project) -> None:
+    project.write(BACKLOG, project.read(BACKLOG) + "\nA line of mine.\n")
+    project.aiw("backlog", "add", "--title", "Parse faster than before")
+    project.aiw("adr", "new", "Parse by hand", "-d", "No generator.")
+    added = project.aiw("backlog", "list", "--json").json["items"][-1]["id"]
+    done = project.finish()
+    assert "outside the scope" not in done.stderr
+    text = project.git("show", f"HEAD:{BACKLOG}")
+    assert f"## {added} - Parse faster than before" in text
+    assert "A line of mine." not in text
+    assert "docs/ai/workspace/adr/ADR-0001-parse-by-hand.md" in committed(project)
+    assert project.status() == [f" M {BACKLOG}"]
+    diff = project.git("diff", "--unified=0", "--", BACKLOG).split("\n")
+    changed = [line for line in diff if line.startswith(("+", "-")) and not line.startswith(("+++", "---"))]
+    assert sorted(changed) == ["+", "+A line of mine."]
+    assert project.state("project.json")["pending_edits"] == []
+    project.next()
+    project.write("docs/parser.md", "x\n")
+    project.finish()
+    assert "A line of mine." in project.read(BACKLOG)
+    assert project.milestone()["status"] == "merged"
+
+
+def test_lines_that_a_person_staged_stay_staged(project: Project) -> None:
+    project.write(BACKLOG, "A staged line of mine.\n\n" + project.read(BACKLOG))
+    project.git("add", BACKLOG)
+    project.finish()
+    assert "A staged line of mine." not in project.git("show", f"HEAD:{BACKLOG}")
+    staged = project.git("show", f":{BACKLOG}")
+    assert staged.startswith("A staged line of mine.")
+    assert "Status: done" in staged
+    assert project.status() == [f"M  {BACKLOG}"]
+
+
+def test_a_refused_finish_leaves_the_backlog_as_it_was(project: Project) -> None:
+    before = project.read(BACKLOG)
+    project.write(".git/hooks/pre-commit", "#!/bin/sh\nexit 1\n", mode=0o755)
+    project.finish(code=1)
+    assert project.read(BACKLOG) == before
+    assert project.status() == ["?? src/parser.py"]
+
+
+def test_a_cancelled_task_archives_its_item_with_the_next_commit(project: Project) -> None:
+    project.aiw("task", "cancel", "TASK-001", "--reason", "not wanted")
+    assert project.aiw("backlog", "show", "1").json["status"] == "archived"
+    project.aiw("task", "edit", "TASK-002", "--depends", "none")
+    project.next()
+    project.write("docs/parser.md", "x\n")
+    project.finish()
+    text = project.git("show", f"HEAD:{BACKLOG}")
+    assert "archive_reason: TASK-001 was cancelled: not wanted" in text
+    assert project.status() == []
+
+
+def test_a_hand_edit_of_the_backlog_is_the_tasks_only_when_its_scope_says_so(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, plan=PLAN.replace("Conflict: src/parser.py", f"Conflict: src/, {BACKLOG}"))
+    project.next()
+    project.write(BACKLOG, project.read(BACKLOG) + "\nThe agent's line.\n")
+    project.finish()
+    text = project.git("show", f"HEAD:{BACKLOG}")
+    assert "The agent's line." in text
+    assert "Status: done" in text
+    assert project.status() == []
