@@ -1,4 +1,4 @@
-"""`aiw milestone list|show|start|finish`."""
+"""`aiw milestone list|show|start|finish|pr`."""
 
 from __future__ import annotations
 
@@ -91,6 +91,16 @@ def _finish(session: Session, args: argparse.Namespace) -> int:
     return ExitCode.BLOCKED if result.outcome == "blocked" else ExitCode.OK
 
 
+def _pr(session: Session, args: argparse.Namespace) -> int:
+    from ai_workflow.models.ids import parse_milestone_id
+    from ai_workflow.services.pull_requests import write_request
+
+    written = write_request(session.open(), parse_milestone_id(args.milestone))
+    session.show(f"Wrote {written.path}")
+    session.show_json({"milestone": to_json(written.milestone), "path": written.path})
+    return ExitCode.OK
+
+
 LIST = Command(_list, about="Lists the milestones in the order of their numbers.", example="aiw milestone list")
 SHOW = Command(_show, about="Prints one milestone as JSON.", example="aiw milestone show M01", arguments=_one)
 START = Command(
@@ -104,4 +114,11 @@ FINISH = Command(
     about="Lands a milestone whose tasks are all finished, or goes on from where that was blocked.",
     example="aiw milestone finish M01",
     arguments=_finish_arguments,
+)
+PR = Command(
+    _pr,
+    about="Writes the text of the milestone's pull request, with what proved each task, to reports/pr. Opens nothing;\n"
+    "the same as `aiw git pr MILESTONE --no-create`.",
+    example="aiw milestone pr M01",
+    arguments=_one,
 )

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "milestone show": ("ai_workflow.cli.milestone:SHOW", "show one milestone"),
     "milestone start": ("ai_workflow.cli.milestone:START", "start a milestone on its branch"),
     "milestone finish": ("ai_workflow.cli.milestone:FINISH", "close a finished milestone, or retry that"),
+    "milestone pr": ("ai_workflow.cli.milestone:PR", "write the text of a milestone's pull request"),
     "task list": ("ai_workflow.cli.task:LIST", "list the tasks"),
     "task show": ("ai_workflow.cli.task:SHOW", "show one task"),
     "task claim": ("ai_workflow.cli.task:CLAIM", "claim the next task, or one by its id"),
@@ -29,6 +30,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agent task": ("ai_workflow.cli.agent:TASK", "hand out the next task, or one by its id"),
     "agent run": ("ai_workflow.cli.agent:RUN", "do whatever is missing, then hand out the next task"),
     "agent finish": ("ai_workflow.cli.agent:FINISH", "check the active task and commit it"),
+    "git branch": ("ai_workflow.cli.git:BRANCH", "make or find a milestone's branch and check it out"),
+    "git commit": ("ai_workflow.cli.git:COMMIT", "commit a task: the same as agent finish"),
+    "git push": ("ai_workflow.cli.git:PUSH", "push a milestone's branch"),
+    "git pr": ("ai_workflow.cli.git:PR", "write a pull request's text and say how to open it"),
+    "git sync": ("ai_workflow.cli.git:SYNC", "follow the remote's base and notice merges by people"),
+    "git cleanup": ("ai_workflow.cli.git:CLEANUP", "show, and with flags delete, merged branches"),
+    "report all": ("ai_workflow.cli.report:ALL", "bring every generated document up to date"),
+    "report status": ("ai_workflow.cli.report:STATUS", "write and print the report on the whole"),
+    "report tasks": ("ai_workflow.cli.report:TASKS", "write and print the report on tasks"),
+    "report milestones": ("ai_workflow.cli.report:MILESTONES", "write and print the report on milestones"),
+    "report lanes": ("ai_workflow.cli.report:LANES", "write and print the report on lanes and runs"),
+    "report git": ("ai_workflow.cli.report:GIT", "write and print the report on branches"),
     "version": ("ai_workflow.cli.status:VERSION", "print the version"),
 }
 
@@ -38,6 +51,8 @@ GROUPS: dict[str, str] = {
     "task": "look at and claim tasks",
     "lane": "look at and start lanes",
     "agent": "what an agent, or who drives one, calls",
+    "git": "the parts of the loop that touch branches, each by itself",
+    "report": "write reports for people, from the state",
 }
 
 
