@@ -181,7 +181,8 @@ def _hints(milestone: Milestone, tasks: Sequence[Task], runs: dict[str, Run], de
         folders = Counter(path.rpartition("/")[0] or "." for path in changed)
         most = sorted(folders.items(), key=lambda item: (-item[1], item[0]))[: min(5, detail.entries)]
         where = ", ".join(f"{render_code(folder, max_bytes=detail.text_bytes)} {count}" for folder, count in most)
-        hints.append(f"{len(changed)} files changed; most of them in: {where}")
+        noun = "file" if len(changed) == 1 else "files"
+        hints.append(f"{len(changed)} {noun} changed, by folder: {where}")
     if shared:
         codes = join_codes(shared, limit=min(10, detail.entries), max_bytes=detail.text_bytes)
         hints.append(f"Changed by more than one task: {codes}")

@@ -99,7 +99,7 @@ def render_lane_report(snapshot: Snapshot, *, command_prefix: str) -> str:
         )
         for lane in snapshot.lanes.values()
     ]
-    head = ("Lane", "Status", "Milestone", "Task", "Branch", "Since")
+    head = ("Lane", "Status", "Milestone", "Task", "Branch", "Changed")
     lines = ["# Lanes", *damage_lines(snapshot), "", *render_table(head, lanes[:MAX_ROWS])]
     lines += ["", "## Active", "", *_active(snapshot), "", "## Runs", "", *_runs(list(snapshot.runs.values()))]
     see = render_code(format_command(command_prefix, "status"))

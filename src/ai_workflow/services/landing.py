@@ -243,14 +243,19 @@ def _look_for_unpushed(ws: Workspace, milestone: Milestone, remote: Remote, *, t
     git = ws.repository.git
     base = ws.config.target_branch
     sources = [sha for sha in (find_commit(git, branch_ref(base)), milestone.start_sha) if sha]
-    # Commits of aiw (the workspace's own, earlier merges) carry the trailer; everything else on base is a person's.
-    args = ("log", "--format=%h %s", "-z", "--invert-grep", "--grep=^Aiw-Op: ", *sources, f"^{tracked}")
-    lines = [line for line in git.run(*args).stdout.decode("utf-8", "replace").split("\0") if line.strip()]
+    lines = list_own_commits(git, sources, tracked=tracked)
     if not lines:
         return Reached()
     message = f"{base} has {len(lines)} commit(s) of your own that are not on {remote.name}; aiw does not push them"
     push = f"git push {remote.name} {base}"
     return stop(ws, milestone, "base", "unpushed", message, evidence=lines[:20], next_command=push)
+
+
+def list_own_commits(git: Git, sources: Sequence[str], *, tracked: str) -> list[str]:
+    """A person's commits below the sources that the remote's base lacks, `<short id> <subject>` each."""
+    # Commits of aiw (the workspace's own, earlier merges) carry the trailer; everything else on base is a person's.
+    args = ("log", "--format=%h %s", "-z", "--invert-grep", "--grep=^Aiw-Op: ", *sources, f"^{tracked}")
+    return [line for line in git.run(*args).stdout.decode("utf-8", "replace").split("\0") if line.strip()]
 
 
 def push_milestone(ws: Workspace, milestone: Milestone, remote: Remote | None, _listeners: Listeners) -> Reached:

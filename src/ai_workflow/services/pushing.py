@@ -13,7 +13,7 @@ from ai_workflow.models.snapshot import Changes
 from ai_workflow.policy.closeout import show_url
 from ai_workflow.policy.events import make_event
 from ai_workflow.services import resume
-from ai_workflow.services.landing import find_target_remote, find_tip
+from ai_workflow.services.landing import find_target_remote, find_tip, list_own_commits
 from ai_workflow.services.workspace import Workspace
 
 
@@ -49,9 +49,10 @@ def push_milestone_branch(ws: Workspace, milestone_id: str) -> Pushed:
                 hint="add one: git remote add origin <url>; without one milestones are merged here, nothing is needed",
             )
         there = _ask(ws, remote, branch)
+        base = _require_published_base(ws, milestone, remote)
         pushed = Pushed(
             milestone=milestone, branch=branch, remote=remote.name, tip=tip, before=there.sha,
-            commits=_count(ws, tip, there.sha, remote),
+            commits=_count(ws, tip, there.sha, base),
         )  # fmt: skip
         if there.sha != tip:
             _push(ws, remote, branch, tip=tip, there=there)
@@ -90,13 +91,31 @@ def _ask(ws: Workspace, remote: Remote, branch: str) -> Fetched:
     return fetched
 
 
-def _count(ws: Workspace, tip: str, before: str | None, remote: Remote) -> int:
+def _require_published_base(ws: Workspace, milestone: Milestone, remote: Remote) -> str:
+    """The remote's base; passes when pushing the branch publishes nothing of base that is a person's own."""
+    base = ws.config.target_branch
+    fetched = _ask(ws, remote, base)
+    if fetched.sha is None:
+        raise AiwError(
+            Kind.GIT,
+            f"{base} does not exist on {remote.name} yet, and {milestone.branch} holds all of it; nothing was pushed",
+            hint=f"push it first: git push -u {remote.name} {base}",
+        )
+    own = list_own_commits(ws.repository.git, [milestone.start_sha or ""], tracked=fetched.sha)
+    if own:
+        shown = "\n".join(f"  {line}" for line in own[:20])
+        raise AiwError(
+            Kind.GIT,
+            f"{milestone.branch} holds {len(own)} commit(s) of your own from {base} that are not on {remote.name};"
+            f" aiw does not push them:\n{shown}",
+            hint=f"push them yourself: git push {remote.name} {base}; then run the same command again",
+        )
+    return fetched.sha
+
+
+def _count(ws: Workspace, tip: str, before: str | None, base: str) -> int:
     git = ws.repository.git
-    if before is not None and find_commit(git, before):
-        return len(commits_between(git, before, tip))
-    base = find_commit(git, f"refs/remotes/{remote.name}/{ws.config.target_branch}")
-    base = base or find_commit(git, branch_ref(ws.config.target_branch))
-    return len(commits_between(git, base, tip)) if base else 0
+    return len(commits_between(git, before if before is not None and find_commit(git, before) else base, tip))
 
 
 def _push(ws: Workspace, remote: Remote, branch: str, *, tip: str, there: Fetched) -> None:
