@@ -35,7 +35,7 @@ class BranchFacts(Record, frozen=True, kw_only=True):
     is_merged_head: bool = False
     """Whether the tip is the recorded head of a pull request that is recorded as merged."""
     is_landed_squash: bool = False
-    """Whether everything in it is in the recorded commit by which the milestone landed, and base has that."""
+    """Whether the tip is one that the closeout recorded, and the commit it was squashed into is on base."""
     unreachable_remote: str | None = None
     """The remote that could not be asked."""
 

@@ -180,7 +180,7 @@ def _facts(
         checked_out_in=holder if branch != ground.head else None,
         reached_from=_reached_from(ws, tip, bases) if is_known else None,
         is_merged_head=_is_merged_head(milestone, tip),
-        is_landed_squash=is_known and _is_landed_squash(ws, milestone, tip, bases),
+        is_landed_squash=is_known and _is_landed_squash(ws, snapshot, milestone, tip, bases),
         unreachable_remote=ground.remote.name
         if target == "remote" and ground.remote and ground.there.failure
         else None,
@@ -196,11 +196,21 @@ def _is_merged_head(milestone: Milestone, tip: str) -> bool:
     return milestone.pr.status == "merged" and closeout is not None and closeout.pushed_branch_sha == tip
 
 
-def _is_landed_squash(ws: Workspace, milestone: Milestone, tip: str, bases: Mapping[str, str]) -> bool:
-    """Whether the commit by which the milestone landed is on base and merging the branch into it changes nothing."""
+def _is_landed_squash(
+    ws: Workspace, snapshot: Snapshot, milestone: Milestone, tip: str, bases: Mapping[str, str]
+) -> bool:
+    """Whether the tip is one that the closeout recorded, and the commit by which that landed is on base.
+
+    That merging the tip would change nothing is not enough by itself: a commit made and taken back later is somebody's
+    work too.
+    """
     git = ws.repository.git
-    landed = milestone.closeout.landed_sha if milestone.closeout else None
-    if milestone.status != "merged" or landed is None or find_commit(git, landed) is None:
+    closeout = milestone.closeout
+    landed = closeout.landed_sha if closeout else None
+    if milestone.status != "merged" or closeout is None or landed is None or find_commit(git, landed) is None:
+        return False
+    recorded = {closeout.pushed_branch_sha, *(task.commit_sha for task in snapshot.tasks_of(milestone))}
+    if tip not in recorded:
         return False
     if _reached_from(ws, landed, bases) is None:
         return False
