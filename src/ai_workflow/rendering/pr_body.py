@@ -7,6 +7,7 @@ it, so that writing it again gives the same bytes. Pure.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -18,7 +19,7 @@ from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Decision, Task
 from ai_workflow.rendering.relevance import relevant_adrs
 from ai_workflow.rendering.tables import inline_of, join_codes, render_bullets, render_table
-from ai_workflow.rendering.text import clip_bytes, render_code, render_inline, render_quote
+from ai_workflow.rendering.text import clip_bytes, render_code, render_inline
 from ai_workflow.rendering.views import SHORT_SHA, format_command, format_outcome, format_words
 
 MAX_BYTES = 60_000
@@ -67,9 +68,7 @@ def _document(
     tasks = snapshot.tasks_of(milestone)
     runs = {task.id: run for task in tasks if (run := _last_run(snapshot, task)) is not None}
     lines = [f"# {milestone.id}: {render_inline(milestone.title, max_bytes=detail.text_bytes)}", "", "## Goal", ""]
-    lines += (
-        [render_quote(clip_bytes(milestone.goal, detail.goal_bytes))] if milestone.goal.strip() else ["None given."]
-    )
+    lines += _goal(milestone, detail)
     branch = render_code(milestone.branch) if milestone.branch else "no branch yet"
     lines += ["", f"Branch {branch}, to be merged into {render_code(target_branch)}."]
     lines += ["", "## Tasks", "", *_tasks(tasks, detail)]
@@ -78,6 +77,13 @@ def _document(
     lines += ["", "## Checks", "", *_checks(tasks, runs, detail)]
     lines += ["", "## Review hints", "", *_hints(milestone, tasks, runs, detail)]
     return [*lines, "", "## How to continue", "", *_ending(milestone, tasks, command_prefix)]
+
+
+def _goal(milestone: Milestone, detail: _Detail) -> list[str]:
+    """The goal's paragraphs, each inert: a quote would let its marks, tags and fences work."""
+    goal = clip_bytes(milestone.goal, detail.goal_bytes)
+    paragraphs = [render_inline(part) for part in re.split(r"\n\s*\n", goal) if part.strip()]
+    return "\n\n".join(paragraphs).split("\n") if paragraphs else ["None given."]
 
 
 def _last_run(snapshot: Snapshot, task: Task) -> Run | None:
