@@ -18,7 +18,7 @@ def _all(session: Session, _args: argparse.Namespace) -> int:
     session.show(*done.paths)
     session.show_json({"paths": list(done.paths), "damaged": done.is_damaged})
     if done.is_damaged:
-        session.say("damaged: state files cannot be read, so handoffs and mirrors were left as they are")
+        session.say("damaged: state files cannot be read, so handoffs and mirrors were left as they were")
         return ExitCode.DAMAGED
     return ExitCode.OK
 

@@ -204,8 +204,8 @@ def _hints(milestone: Milestone, tasks: Sequence[Task], runs: dict[str, Run], de
         if decision.kind not in ("unproven", "no-change")
     ]
     hints += [
-        f"While the checks of {task.id} ran, {len(runs[task.id].also_present)} uncommitted files that are not part of"
-        " it lay in the work tree"
+        f"Uncommitted files that are not part of {task.id} lay in the work tree while its checks ran:"
+        f" {len(runs[task.id].also_present)}"
         for task in tasks
         if task.id in runs and runs[task.id].also_present
     ]
