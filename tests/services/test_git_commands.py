@@ -37,7 +37,7 @@ def planned(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
         made.aiw("plan", "import")
         return made
 
-    return from_template("planned", prepare, tmp_path, tmp_path_factory)
+    return from_template("three-planned", prepare, tmp_path, tmp_path_factory)
 
 
 def on_forge(project: Project) -> None:
