@@ -69,6 +69,13 @@ def prepare_closeout(folder: Path) -> Project:
     return project
 
 
+def prepare_begun(folder: Path) -> Project:
+    """The first of two tasks is done."""
+    project = prepare_finish(folder)
+    project.finish()
+    return project
+
+
 def prepare_local_closeout(folder: Path) -> Project:
     project = make_ready(folder, plan=ONE_TASK, remote=False)
     project.next()
@@ -142,6 +149,27 @@ def check_adr(project: Project) -> None:
     assert {adr["title"] for adr in adrs} == {"Errors are values"}
 
 
+def prepare_leftover(folder: Path) -> Project:
+    """M01 is merged, and its branch is back, here and on origin."""
+    project = prepare_closeout(folder)
+    project.finish()
+    tip = project.task(1)["commit_sha"]
+    project.git("branch", LEFTOVER, tip)
+    project.git("push", "-q", "origin", LEFTOVER)
+    return project
+
+
+def prepare_behind(folder: Path) -> Project:
+    """Base on origin is one commit ahead of base here."""
+    project = make_ready(folder, plan=ONE_TASK)
+    ahead = project.git("commit-tree", "-p", "main", "-m", "Theirs", "main^{tree}")
+    project.git("push", "-q", "origin", f"{ahead}:refs/heads/main")
+    return project
+
+
+LEFTOVER = "ai/m01-parser-cleanup"
+
+
 def check_init(project: Project) -> None:
     assert project.aiw("status", "--json").json["lane"]["id"] == "core"
     for name in ("START_HERE.md", "README.md", "workspace/current-status.md", "plan/backlog.md"):
@@ -212,6 +240,31 @@ def check_closeout(project: Project) -> None:
     assert project.git("branch", "--format=%(refname:short)") == "main"
 
 
+def check_branch(project: Project) -> None:
+    assert project.git("symbolic-ref", "--short", "HEAD") == LEFTOVER
+    assert project.subjects() == ["Begin", "aiw: set up workspace"]
+    assert project.git("rev-parse", LEFTOVER) == project.git("rev-parse", "main")
+    assert (project.milestone()["start_sha"], project.status()) == (None, [])
+    project.next()
+    check_next(project)
+
+
+def check_push(project: Project) -> None:
+    assert project.git("rev-parse", LEFTOVER, cwd=project.origin) == project.task(1)["commit_sha"]
+    assert project.task(1)["status"] == "done"
+
+
+def check_sync(project: Project) -> None:
+    assert project.git("rev-parse", "main") == project.git("rev-parse", "main", cwd=project.origin)
+    assert project.subjects("main") == ["Begin", "Theirs"]
+
+
+def check_cleanup(project: Project) -> None:
+    for cwd in (project.path, project.origin):
+        assert project.git("branch", "--format=%(refname:short)", cwd=cwd) == "main"
+    check_closeout(project)
+
+
 FINISH = ("agent", "finish", "--lane", "core", "--task", "TASK-001", "--commit")
 CASES: dict[str, tuple[Callable[[Path], Project], tuple[str, ...], Callable[[Project], None]]] = {
     "init": (make_project, ("init",), check_init),
@@ -228,6 +281,10 @@ CASES: dict[str, tuple[Callable[[Path], Project], tuple[str, ...], Callable[[Pro
     "finish-a-recovery": (prepare_recovery, FINISH, check_recovery),
     "backlog-promote": (prepare_backlog, ("backlog", "promote", "BLG-001"), check_promote),
     "adr-new": (prepare_backlog, ("adr", "new", "Errors are values", "-d", "They are."), check_adr),
+    "git-branch": (prepare_next, ("git", "branch", "M01"), check_branch),
+    "git-push": (prepare_begun, ("git", "push", "M01"), check_push),
+    "git-sync": (prepare_behind, ("git", "sync"), check_sync),
+    "git-cleanup": (prepare_leftover, ("git", "cleanup", "--local", "--remote"), check_cleanup),
 }
 
 

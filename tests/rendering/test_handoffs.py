@@ -177,6 +177,7 @@ def test_hostile_text_breaks_neither_structure_nor_size(texts: list[str], length
     title, goal, line, scope = (text * (1 + length // 10) for text in texts)
     fields: dict[str, Any] = {
         "title": title,
+        "description": goal,
         "acceptance_criteria": (line,) * 20,
         "verify": (scope,) * 8,
         "conflict_scopes": tuple(f"{scope}{n}" for n in range(15)),
@@ -186,6 +187,34 @@ def test_hostile_text_breaks_neither_structure_nor_size(texts: list[str], length
     adrs = [make_adr(n, title=line) for n in range(1, 20)]
     for text in render(make_snapshot(*tasks, *milestones, *adrs, project_name=title)).values():
         assert_well_formed(text)
+
+
+def test_the_next_handoff_is_enough_to_go_on_from() -> None:
+    """Whoever has read nothing else knows what to do, what proves it, where, how to begin and end, and when to stop."""
+    task = make_task(1, description="Positions come from the lexer.\n\nDo not count tabs as eight columns.")
+    text = render(make_snapshot(task, make_milestone(1, [task])))["next-handoff.md"]
+    one_line = " ".join(text.split())
+    for needed in (
+        "TASK-001: Report syntax errors with position 1",
+        "Positions come from the lexer. Do not count tabs as eight columns.",
+        "Messages begin with `file:line`.",
+        "`python -m pytest tests/test_errors.py`",
+        "`src/parser.py`",
+        "uv run aiw agent run --lane core --mode queue",
+        "uv run aiw agent finish --lane core --task TASK-001 --commit",
+        "Change only what the scope names",
+        "Switch no branch and make no commit",
+        "Exit code 3 means that a person is needed",
+    ):
+        assert needed in one_line
+
+
+def test_handoffs_of_a_large_plan_are_small_and_stable() -> None:
+    snapshot = make_plan(100, 10, done=437, title="A title that goes on " * 250, description="More of it. " * 500)
+    texts = render(snapshot)
+    for text in texts.values():
+        assert_well_formed(text)
+    assert render(snapshot) == texts
 
 
 def test_without_state_it_is_refused() -> None:

@@ -111,3 +111,8 @@ def test_an_excerpt_is_the_last_whole_lines() -> None:
     assert excerpt_tail(text, max_bytes=20) == "[774 bytes left out]\nline 98\nline 99\n"
     assert excerpt_tail(text, max_bytes=2000) == text
     assert excerpt_tail("é" * 50, max_bytes=11) == "[89 bytes left out]\n" + "é" * 5
+
+
+def test_one_endless_word_takes_no_endless_time() -> None:
+    """The search for addresses was quadratic in the length of a word; this would take minutes."""
+    assert render_inline("a" * 300_000, max_bytes=100).startswith("aaa")

@@ -121,10 +121,7 @@ def _advance(session: Session, ws: Workspace, args: argparse.Namespace, *, hands
 
 
 def _write_runbook(ws: Workspace) -> None:
-    from ai_workflow.rendering.queue_runbook import render_queue_runbook
-
-    text = render_queue_runbook(ws.store.snapshot(), command_prefix=ws.config.agent.command_prefix.strip())
-    ws.documents.write_document(ws.config.agent.queue_prompt, text)
+    ws.documents.write_queue_runbook(ws.store.snapshot())
 
 
 def _show_advance(session: Session, ws: Workspace, result: Advance) -> int:
@@ -155,8 +152,13 @@ def _show_advance(session: Session, ws: Workspace, result: Advance) -> int:
 
 
 def _finish_arguments(parser: argparse.ArgumentParser) -> None:
-    _lane(parser)
     parser.add_argument("-t", "--task", metavar="TASK", help="the task to finish (default: the active one)")
+    add_finish_options(parser)
+
+
+def add_finish_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a finish, all but which task; shared with `git commit`."""
+    _lane(parser)
     parser.add_argument(
         "--commit", dest="commit", action="store_true", default=True, help="commit when it passes (default)"
     )
@@ -180,7 +182,8 @@ def _finish_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="WHY", help="why a gate is passed this way; recorded")
 
 
-def _finish(session: Session, args: argparse.Namespace) -> int:
+def finish(session: Session, args: argparse.Namespace) -> int:
+    """Finishes the task as the arguments say, and shows what became of it; shared with `git commit`."""
     from ai_workflow.cli.progress import make_listener
     from ai_workflow.models.ids import parse_id, require_lane_id
     from ai_workflow.policy.gates import FinishOptions
@@ -348,7 +351,7 @@ RUN = Command(
     arguments=_run_arguments,
 )
 FINISH = Command(
-    _finish,
+    finish,
     about="Checks the active task in the tree it would commit, makes one commit of exactly that, and closes the\n"
     "milestone when it was the last one. A refusal leaves the task active and everything as it was.",
     example="aiw agent finish --lane core --task TASK-001 --commit",

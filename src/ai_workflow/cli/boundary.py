@@ -63,10 +63,10 @@ def _report(error: AiwError, settings: Globals) -> int:
     code = error.exit_code
     try:
         if settings.is_json:
-            import json
+            from ai_workflow.cli.runtime import format_json
 
             document = {"kind": error.kind, "message": error.message, "hint": error.hint, "exit_code": code}
-            sys.stdout.write(json.dumps({"error": document}, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+            sys.stdout.write(format_json({"error": document}))
             sys.stdout.flush()
         sys.stderr.write(f"error: {inert(error.message, keeps_lines=True)}\n")
         if error.hint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ai_workflow.cli.runtime import Command, Session, table
+from ai_workflow.cli.runtime import Command, Session, format_json, table
 from ai_workflow.errors import DAMAGE_HINT, AiwError, ExitCode, Kind
 from ai_workflow.services.glance import Glance
 
@@ -39,7 +39,6 @@ def show_one(session: Session, glance: Glance, kind: str, entity_id: str) -> int
     Raises:
         AiwError: NOT_FOUND, or CORRUPT when its file is damaged.
     """
-    import json
     import sys
 
     row = glance.rows.find(kind, entity_id)
@@ -47,7 +46,7 @@ def show_one(session: Session, glance: Glance, kind: str, entity_id: str) -> int
         raise AiwError(Kind.CORRUPT, glance.rows.damaged[0], hint=DAMAGE_HINT)
     if row is None:
         raise AiwError(Kind.NOT_FOUND, f"{kind} {entity_id} does not exist", hint=f"see `aiw {kind} list`")
-    sys.stdout.write(json.dumps(row, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+    sys.stdout.write(format_json(row))
     return ExitCode.OK
 
 

@@ -1,4 +1,4 @@
-"""`aiw milestone list|show|start|finish`."""
+"""`aiw milestone list|show|start|finish|pr`."""
 
 from __future__ import annotations
 
@@ -99,6 +99,16 @@ def _finish(session: Session, args: argparse.Namespace) -> int:
     return ExitCode.BLOCKED if result.outcome == "blocked" else ExitCode.OK
 
 
+def _pr(session: Session, args: argparse.Namespace) -> int:
+    from ai_workflow.models.ids import parse_milestone_id
+    from ai_workflow.services.pull_requests import write_request
+
+    written = write_request(session.open(), parse_milestone_id(args.milestone))
+    session.show(f"Wrote {written.path}")
+    session.show_json({"milestone": to_json(written.milestone), "path": written.path})
+    return ExitCode.OK
+
+
 def _cancel_arguments(parser: argparse.ArgumentParser) -> None:
     _one(parser)
     parser.add_argument("--reason", default="", metavar="WHY", help="recorded with it and its tasks")
@@ -149,4 +159,11 @@ CANCEL = Command(
     about="Gives a milestone up: its open tasks are cancelled, finished ones stay done, its branch is kept.",
     example="aiw milestone cancel M02 --reason 'not wanted any more'",
     arguments=_cancel_arguments,
+)
+PR = Command(
+    _pr,
+    about="Writes the text of the milestone's pull request, with what proved each task, to reports/pr. Opens nothing;\n"
+    "the same as `aiw git pr MILESTONE --no-create`.",
+    example="aiw milestone pr M01",
+    arguments=_one,
 )

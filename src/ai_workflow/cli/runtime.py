@@ -172,9 +172,16 @@ class Session:
     def show_json(self, document: Any) -> None:
         """The result for programs; nothing without `--json`."""
         if self.settings.is_json:
-            import json
+            sys.stdout.write(format_json(document))
 
-            sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+
+def format_json(document: Any, *, indent: int | None = 2) -> str:
+    """The document as JSON with a final newline, harmless on a terminal; on one line without an indent."""
+    import json
+
+    from ai_workflow.rendering.inert import inert_json
+
+    return inert_json(json.dumps(document, indent=indent, ensure_ascii=False, sort_keys=True)) + "\n"
 
 
 def _shown(text: str) -> str:

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "milestone start": ("ai_workflow.cli.milestone:START", "start a milestone on its branch"),
     "milestone finish": ("ai_workflow.cli.milestone:FINISH", "close a finished milestone, or retry that"),
     "milestone cancel": ("ai_workflow.cli.milestone:CANCEL", "give a milestone up"),
+    "milestone pr": ("ai_workflow.cli.milestone:PR", "write the text of a milestone's pull request"),
     "task list": ("ai_workflow.cli.task:LIST", "list the tasks"),
     "task show": ("ai_workflow.cli.task:SHOW", "show one task"),
     "task claim": ("ai_workflow.cli.task:CLAIM", "claim the next task, or one by its id"),
@@ -72,6 +73,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agent audit": ("ai_workflow.cli.task_work:AUDIT", "record what a reviewer says of a task"),
     "workpackage install": ("ai_workflow.cli.workpackage:INSTALL", "keep a pack, its prompts and its plan"),
     "completion": ("ai_workflow.cli.completion:COMPLETION", "print a completion script for bash, zsh or fish"),
+    "git branch": ("ai_workflow.cli.git:BRANCH", "make or find a milestone's branch and check it out"),
+    "git commit": ("ai_workflow.cli.git:COMMIT", "commit a task: the same as agent finish"),
+    "git push": ("ai_workflow.cli.git:PUSH", "push a milestone's branch"),
+    "git pr": ("ai_workflow.cli.git:PR", "write a pull request's text and say how to open it"),
+    "git sync": ("ai_workflow.cli.git:SYNC", "follow the remote's base and notice merges by people"),
+    "git cleanup": ("ai_workflow.cli.git:CLEANUP", "show, and with flags delete, merged branches"),
+    "report all": ("ai_workflow.cli.report:ALL", "bring every generated document up to date"),
+    "report status": ("ai_workflow.cli.report:STATUS", "write and print the report on the whole"),
+    "report tasks": ("ai_workflow.cli.report:TASKS", "write and print the report on tasks"),
+    "report milestones": ("ai_workflow.cli.report:MILESTONES", "write and print the report on milestones"),
+    "report lanes": ("ai_workflow.cli.report:LANES", "write and print the report on lanes and runs"),
+    "report git": ("ai_workflow.cli.report:GIT", "write and print the report on branches"),
     "version": ("ai_workflow.cli.status:VERSION", "print the version"),
 }
 
@@ -87,6 +100,8 @@ GROUPS: dict[str, str] = {
     "adr": "record decisions that bind later tasks",
     "agent": "what an agent, or who drives one, calls",
     "workpackage": "install packs of work",
+    "git": "the parts of the loop that touch branches, each by itself",
+    "report": "write reports for people, from the state",
 }
 
 

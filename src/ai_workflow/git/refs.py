@@ -77,6 +77,12 @@ def commits_between(git: Git, excluded: str, included: str) -> list[str]:
     return text.split("\n") if text else []
 
 
+def count_apart(git: Git, one: str, other: str) -> tuple[int, int]:
+    """How many commits only the first has, and how many only the second. Raises AiwError(GIT) for unknown ones."""
+    left, right = git.line("rev-list", "--left-right", "--count", f"{one}...{other}").split("\t")
+    return int(left), int(right)
+
+
 def switch_to(git: Git, branch: str, *, start: str | None = None) -> str | None:
     """Switches the work tree to a branch, made at `start` when given; the user's dirt is carried along.
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import msgspec
+
 from ai_workflow.git.refs import find_commit
 from ai_workflow.git.runner import Git, message_of
 from ai_workflow.models.base import Record
@@ -74,6 +78,25 @@ def fetch_branch(git: Git, remote: str, branch: str) -> Fetched:
         # Exit code 2 is documented: the remote answered, and has no such branch (git-ls-remote(1)).
         return Fetched(sha=None)
     return Fetched(sha=None, failure=message_of(done))
+
+
+class RemoteBranches(Record, frozen=True, kw_only=True):
+    """What the remote said of all its branches."""
+
+    tips: dict[str, str] = msgspec.field(default_factory=dict)
+    """Short branch name → tip."""
+    failure: str | None = None
+    """Git's words when the remote could not be asked."""
+
+
+def list_remote_branches(git: Git, remote: str) -> RemoteBranches:
+    """The branches that the remote has now; fetches nothing."""
+    # Lines of `<id> TAB <ref>` in every locale (git-ls-remote(1)).
+    done = git.run_for_user("ls-remote", "--quiet", "--heads", remote, ok=None)
+    if done.returncode != 0:
+        return RemoteBranches(failure=message_of(done))
+    pairs = (line.partition("\t") for line in os.fsdecode(done.stdout).split("\n") if line)
+    return RemoteBranches(tips={ref.removeprefix("refs/heads/"): sha for sha, _, ref in pairs})
 
 
 def push_branch(git: Git, remote: str, *, sha: str, branch: str, expected: str | None) -> str | None:

@@ -21,6 +21,7 @@ MAX_BYTES = 8192
 _MAX_ACCEPTANCE = 12
 _MAX_SCOPES = 10
 _MAX_VERIFY = 5
+_DESCRIPTION_BYTES = 600
 _CODE_BYTES = 70
 """A code span cannot be wrapped: what is longer would be a line that linters refuse."""
 
@@ -57,7 +58,22 @@ def make_next_handoff(outline: Outline, *, command_prefix: str) -> str:
         if outline.following:
             lines += ["", "## After that", "", *(bullet(format_task(later)) for later in outline.following)]
     lines += ["", "## Commands", "", *_commands(command_prefix, task)]
+    if task is not None:
+        lines += ["", "## Rules", "", *map(bullet, _rules(task))]
     return finish_document(lines)
+
+
+def _rules(task: Task) -> tuple[str, ...]:
+    """What an agent must know that has read nothing but this file."""
+    own = "Change only what the scope names" if task.conflict_scopes else "Change only what the task needs"
+    place = "the command that starts the work puts HEAD where it belongs, the one that ends it checks and commits"
+    refused = "Exit code 1 means refused: read why, correct that, run the same command again."
+    return (
+        f"{own}, and leave the state, the plan and the handoffs of aiw alone.",
+        f"Switch no branch and make no commit: {place}.",
+        f"{refused} Exit code 3 means that a person is needed: stop, and show what was printed.",
+        "If a command says that there is no state, this is a clone in which the work did not begin: stop, and say so.",
+    )
 
 
 def _opening(outline: Outline, command_prefix: str) -> list[str]:
@@ -77,6 +93,8 @@ def _opening(outline: Outline, command_prefix: str) -> list[str]:
 
 def _task(outline: Outline, task: Task) -> list[str]:
     lines = [paragraph(format_task(task, max_bytes=300)), ""]
+    if task.description.strip():
+        lines += [paragraph(render_inline(task.description, max_bytes=_DESCRIPTION_BYTES)), ""]
     current = outline.current
     if current is not None:
         lines.append(bullet(f"Milestone: {current.id}: {render_inline(current.title, max_bytes=160)}"))

@@ -17,7 +17,7 @@ _HIDDEN = re.compile(
 _HIDDEN_IN_BLOCK = re.compile(_HIDDEN.pattern[:-1] + "\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
 _SPACE = re.compile(r"\s+")
 _TICKS = re.compile("(`+)")
-_LINK = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]*://|www\.|mailto:|xmpp:)|[^\s@]@[^\s@]")
+_LINK = re.compile(r"(?i)(?:[a-z0-9+.-]://|www\.|mailto:|xmpp:)|[^\s@]@[^\s@]")
 _SPECIAL = re.compile(r"[\\*_\[\]<>~|$&{]")
 _LEAD = re.compile(r"(?:[#>+|=:~-]|\d+[.)])")
 _BREAKS_STRUCTURE = re.compile(r"[#>+=:|~<&`*_\[\]-]|\d+[.)]")

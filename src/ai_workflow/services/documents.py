@@ -120,6 +120,16 @@ class Documents:
             fsio.write_if_changed(os.path.join(self._root, *rel.split("/")), text.encode(), temp_dir=self._layout.temp)
         return tuple(paths)
 
+    def write_queue_runbook(self, snapshot: Snapshot) -> str:
+        """Writes the queue's runbook; returns its path relative to the state's root. Raises AiwError(IO, TEMPLATE)."""
+        from ai_workflow.rendering.queue_runbook import render_queue_runbook
+
+        rel = self._config.agent.queue_prompt
+        self.write_document(
+            rel, render_queue_runbook(snapshot, command_prefix=self._config.agent.command_prefix.strip())
+        )
+        return rel
+
     def write_document(self, rel: str, text: str) -> None:
         """Writes a generated document, path relative to the state's root. Raises AiwError(IO)."""
         fsio.write_if_changed(self._layout.in_root(rel), text.encode(), temp_dir=self._layout.temp)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ai_workflow.checks.runner import CheckCommand
 from ai_workflow.config.schema import CONFIG_NAME
+from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.merges import merge_trees
 from ai_workflow.git.refs import (
     branch_ref,
@@ -39,6 +40,7 @@ from ai_workflow.models.run import CheckResult
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.status import BlockerClass
 from ai_workflow.policy.closeout import find_forge, show_url
+from ai_workflow.services.request_body import write_body
 from ai_workflow.services.workspace import Workspace
 
 Listeners = tuple[Callable[[CheckCommand], None] | None, Callable[[bytes], None] | None]
@@ -94,15 +96,28 @@ def await_pull_request(ws: Workspace, milestone: Milestone, remote: Remote | Non
     url = next((url for url, forge in forges.items() if forge), urls[0])
     where = f"{remote.name} ({show_url(url)}) is on {forges[url] or 'a forge'}"
     retry = retry_command(ws, milestone)
+    body = _write_request(ws, milestone)
+    text = f"; its text is in {body}" if body else ""
     obstacle = Obstacle(
         klass="pr",
         step="pull-request",
         message=f"{milestone.id} is finished, but its pull request cannot be made: {where}, and this release of aiw"
-        " cannot open pull requests yet",
+        f" cannot open pull requests yet{text}",
         next_command=f"git push {remote.name} {branch}, merge its pull request there, then {retry}; or set"
         f" `git.closeout_mode: direct_merge` in {CONFIG_NAME} to merge without one, then {retry}",
     )
     return Reached(obstacle=obstacle)
+
+
+def _write_request(ws: Workspace, milestone: Milestone) -> str | None:
+    """Path of the pull request's text; None when it cannot be written, which holds nothing up."""
+    try:
+        return write_body(ws, milestone.id)[1]
+    except AiwError as error:
+        if error.kind != Kind.IO:
+            raise
+        ws.talk(f"note: the text of the pull request was not written: {error.message}")
+        return None
 
 
 def look(ws: Workspace, milestone: Milestone, remote: Remote | None, _listeners: Listeners) -> Reached:
@@ -228,14 +243,19 @@ def _look_for_unpushed(ws: Workspace, milestone: Milestone, remote: Remote, *, t
     git = ws.repository.git
     base = ws.config.target_branch
     sources = [sha for sha in (find_commit(git, branch_ref(base)), milestone.start_sha) if sha]
-    # Commits of aiw (the workspace's own, earlier merges) carry the trailer; everything else on base is a person's.
-    args = ("log", "--format=%h %s", "-z", "--invert-grep", "--grep=^Aiw-Op: ", *sources, f"^{tracked}")
-    lines = [line for line in git.run(*args).stdout.decode("utf-8", "replace").split("\0") if line.strip()]
+    lines = list_own_commits(git, sources, tracked=tracked)
     if not lines:
         return Reached()
     message = f"{base} has {len(lines)} commit(s) of your own that are not on {remote.name}; aiw does not push them"
     push = f"git push {remote.name} {base}"
     return stop(ws, milestone, "base", "unpushed", message, evidence=lines[:20], next_command=push)
+
+
+def list_own_commits(git: Git, sources: Sequence[str], *, tracked: str) -> list[str]:
+    """A person's commits below the sources that the remote's base lacks, `<short id> <subject>` each."""
+    # Commits of aiw (the workspace's own, earlier merges) carry the trailer; everything else on base is a person's.
+    args = ("log", "--format=%h %s", "-z", "--invert-grep", "--grep=^Aiw-Op: ", *sources, f"^{tracked}")
+    return [line for line in git.run(*args).stdout.decode("utf-8", "replace").split("\0") if line.strip()]
 
 
 def push_milestone(ws: Workspace, milestone: Milestone, remote: Remote | None, _listeners: Listeners) -> Reached:

@@ -323,7 +323,7 @@ def clean_up(ws: Workspace, milestone: Milestone, remote: Remote | None, _listen
         return Reached(closeout=_note(closeout, f"{branch} is checked out in {holder} and was kept"))
     if not adds_nothing(git, tip, closeout.landed_sha or ""):
         return Reached(closeout=_note(closeout, f"{branch} has commits that did not land and was kept"))
-    if not is_ancestor(git, tip, closeout.landed_sha or "") and not _keep_commits(ws, milestone, tip):
+    if not is_ancestor(git, tip, closeout.landed_sha or "") and not keep_commits(ws, milestone, tip):
         return Reached(closeout=_note(closeout, f"{branch} was kept: it is all that holds the commits of the tasks"))
     if remote is not None and closeout.pushed_branch_sha:
         failure = delete_branch(git, remote.name, branch=branch, expected=closeout.pushed_branch_sha)
@@ -347,7 +347,7 @@ def _return_to_base(ws: Workspace, branch: str) -> str | None:
     return f"HEAD stays on {branch}, which was kept: your uncommitted changes are in the way of {base}"
 
 
-def _keep_commits(ws: Workspace, milestone: Milestone, tip: str) -> bool:
+def keep_commits(ws: Workspace, milestone: Milestone, tip: str) -> bool:
     """After a squash the task commits are on no branch once theirs goes, so a ref of ours keeps them."""
     git = ws.repository.git
     ref = f"refs/aiw/landed/{milestone.branch}"

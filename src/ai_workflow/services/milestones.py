@@ -38,6 +38,16 @@ from ai_workflow.services.workspace import Workspace
 _SHOWN_PATHS = 8
 
 
+class MadeBranch(Record, frozen=True, kw_only=True):
+    """A milestone's branch, checked out where the milestone starts."""
+
+    name: str
+    existing: str | None
+    """Where it was before; None when it is new."""
+    scaffold: str | None
+    """The commit `aiw: set up workspace`, if it was made on the way."""
+
+
 class Started(Record, frozen=True, kw_only=True):
     """What a start did."""
 
@@ -85,18 +95,7 @@ def require_calm(ws: Workspace) -> TreeStatus:
 
 def _resume(ws: Workspace, snapshot: Snapshot, lane: Lane, milestone: Milestone, status: TreeStatus) -> Started:
     branch = milestone.branch or ""
-    if status.branch != branch:
-        if find_commit(ws.repository.git, branch_ref(branch)) is None:
-            tip = find_tip(ws, milestone) or "<commit>"
-            raise AiwError(
-                Kind.GIT,
-                f"{milestone.id} works on branch {branch}, which does not exist any more",
-                hint=f"bring it back: git branch {branch} {tip}",
-            )
-        _require_held(ws, status)
-        _switch(ws, branch, start_sha=None)
-        ws.talk(f"note: HEAD was on {status.branch or 'no branch'} and is on {branch} again")
-        _tell_dirt("uncommitted changes came along from there", ws, collect_dirt(ws, status))
+    return_to_branch(ws, milestone, status)
     if milestone.status != "in_progress" or lane.milestone_id != milestone.id or lane.status != "active":
         with ws.store.transaction(f"resume {milestone.id}") as change:
             fresh = change.before.get_milestone(milestone.id)
@@ -107,15 +106,38 @@ def _resume(ws: Workspace, snapshot: Snapshot, lane: Lane, milestone: Milestone,
     return Started(milestone=milestone, was_resumed=True)
 
 
-def _begin(
-    ws: Workspace,
-    snapshot: Snapshot,
-    lane: Lane,
-    milestone: Milestone,
-    status: TreeStatus,
-    *,
-    allow_unmerged: bool,
-) -> Started:
+def return_to_branch(ws: Workspace, milestone: Milestone, status: TreeStatus) -> bool:
+    """HEAD on the branch of a milestone that has begun, the user's dirt carried along; False when it was there.
+
+    Raises:
+        AiwError: GIT when the branch is gone, HEAD holds commits of nobody else, or the dirt is in the way.
+    """
+    branch = milestone.branch or ""
+    if status.branch == branch:
+        return False
+    if find_commit(ws.repository.git, branch_ref(branch)) is None:
+        tip = find_tip(ws, milestone) or "<commit>"
+        raise AiwError(
+            Kind.GIT,
+            f"{milestone.id} works on branch {branch}, which does not exist any more",
+            hint=f"bring it back: git branch {branch} {tip}",
+        )
+    _require_held(ws, status)
+    _switch(ws, branch, start_sha=None)
+    ws.talk(f"note: HEAD was on {status.branch or 'no branch'} and is on {branch} again")
+    _tell_dirt("uncommitted changes came along from there", ws, collect_dirt(ws, status))
+    return True
+
+
+def make_branch(ws: Workspace, snapshot: Snapshot, milestone: Milestone, status: TreeStatus) -> MadeBranch:
+    """The branch of a milestone that has not begun, made at the commit it starts from, and checked out.
+
+    One that exists without commits of its own is brought there. The caller holds the repository's lock.
+
+    Raises:
+        AiwError: GIT when base cannot be told or has diverged, the branch holds commits that are not the workspace's,
+            here or on the remote, or the user's dirt is in the way.
+    """
     git = ws.repository.git
     base = _choose_base(ws)
     branch = milestone.branch or make_branch_name(ws.config.git.branch_prefix, milestone.id, milestone.title)
@@ -134,22 +156,35 @@ def _begin(
     _refuse_unknown_branch(ws, remote, branch, start_sha)
     existing = find_commit(git, branch_ref(branch))
     _check_out(ws, branch, existing=existing, start_sha=start_sha, status=status)
-    status = read_status(git)
+    return MadeBranch(name=branch, existing=existing, scaffold=scaffold)
+
+
+def _begin(
+    ws: Workspace,
+    snapshot: Snapshot,
+    lane: Lane,
+    milestone: Milestone,
+    status: TreeStatus,
+    *,
+    allow_unmerged: bool,
+) -> Started:
+    made = make_branch(ws, snapshot, milestone, status)
+    status = read_status(ws.repository.git)
     dirt = collect_dirt(ws, status)
     with ws.store.transaction(f"start {milestone.id}") as change:
         fresh = change.before.get_milestone(milestone.id)
         require_startable(change.before, change.before.get_lane(lane.id), fresh, allow_unmerged=allow_unmerged)
-        change.apply(_started(ws, change.before, lane.id, fresh, branch=branch, start_sha=status.head, now=change.now))
+        before = change.before
+        change.apply(_started(ws, before, lane.id, fresh, branch=made.name, start_sha=status.head, now=change.now))
         change.apply(Changes(put=(make_baseline(lane.id, dirt.paths, now=change.now),)))
-        if scaffold:
-            project = replace(change.after.require_project(), scaffold_commit=scaffold)
+        if made.scaffold:
+            project = replace(change.after.require_project(), scaffold_commit=made.scaffold)
             change.apply(Changes(put=(project,)))
-        change.record_ref(branch_ref(branch), before=existing, after=status.head)
+        change.record_ref(branch_ref(made.name), before=made.existing, after=status.head)
     foreign = tuple(dirt.paths)
     _tell_dirt("uncommitted changes that are yours stay out of every commit", ws, dirt)
-    return Started(
-        milestone=change.after.get_milestone(milestone.id), was_resumed=False, scaffold_commit=scaffold, foreign=foreign
-    )
+    started = change.after.get_milestone(milestone.id)
+    return Started(milestone=started, was_resumed=False, scaffold_commit=made.scaffold, foreign=foreign)
 
 
 def _choose_base(ws: Workspace) -> str:
@@ -181,7 +216,7 @@ def _require_joinable(
     _require_held(ws, status)
     local = find_commit(ws.repository.git, branch_ref(base))
     if local and tracked:
-        _require_one_line(ws, base=base, name=name, local=local, tracked=tracked)
+        require_one_line(ws, base=base, name=name, local=local, tracked=tracked)
 
 
 def _require_held(ws: Workspace, status: TreeStatus) -> None:
@@ -196,7 +231,8 @@ def _require_held(ws: Workspace, status: TreeStatus) -> None:
         )
 
 
-def _require_one_line(ws: Workspace, *, base: str, name: str, local: str, tracked: str) -> None:
+def require_one_line(ws: Workspace, *, base: str, name: str, local: str, tracked: str) -> None:
+    """Passes unless local base and the remote's both have commits that the other lacks. Raises AiwError(GIT)."""
     git = ws.repository.git
     if is_ancestor(git, local, tracked) or is_ancestor(git, tracked, local):
         return
@@ -297,7 +333,7 @@ def choose_start(ws: Workspace, *, base: str, remote: Remote | None, tracked: st
         if count != "0":
             ws.talk(f"note: {base} is {count} commit(s) ahead of its remote; the branch starts from your local {base}")
         return local
-    _require_one_line(ws, base=base, name=remote.name if remote else "", local=local, tracked=tracked)
+    require_one_line(ws, base=base, name=remote.name if remote else "", local=local, tracked=tracked)
     return local
 
 

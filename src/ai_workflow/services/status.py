@@ -9,6 +9,8 @@ from ai_workflow.errors import AiwError, Kind
 from ai_workflow.services.glance import Glance
 
 Row = dict[str, Any]
+_TEXT_CHARS = 300
+"""Longest text of a state file on the screen; `show` has the rest."""
 _OPEN_MILESTONES = ("planned", "ready", "in_progress", "blocked", "done", "pr_created")
 
 
@@ -74,13 +76,21 @@ def _next_command(
     return glance.command("agent run --lane core --mode queue")
 
 
-def format_status(status: Row) -> list[str]:
-    """The screen, as lines."""
+def format_status(status: Row, *, now_s: float) -> list[str]:
+    """The screen, as lines.
+
+    Args:
+        now_s: the time, in seconds since 1970, that elapsed times are told by.
+    """
     from ai_workflow.rendering.inert import inert
+
+    def short(value: object, *, most: int = _TEXT_CHARS) -> str:
+        text = inert(str(value))
+        return text if len(text) <= most else f"{text[:most]}…"
 
     tasks, milestones = status["progress"]["tasks"], status["progress"]["milestones"]
     total, done = sum(tasks.values()), tasks.get("done", 0) + tasks.get("skipped", 0)
-    lines = [f"{inert(str(status['project']))}  (base {inert(str(status['base_branch']))})", ""]
+    lines = [f"{short(status['project'])}  (base {short(status['base_branch'])})", ""]
     lines.append(f"tasks       {_bar(done, total)} {done}/{total} done{_others(tasks, ('done', 'skipped'))}")
     merged = milestones.get("merged", 0)
     count = sum(milestones.values())
@@ -88,20 +98,46 @@ def format_status(status: Row) -> list[str]:
     lines.append("")
     milestone, task = status["active_milestone"], status["active_task"]
     if milestone is not None:
-        lines.append(f"milestone   {milestone['id']} {inert(milestone['title'])} on {milestone.get('branch')}")
+        branch = short(milestone.get("branch"))
+        lines.append(f"milestone   {milestone['id']} {short(milestone['title'])} on {branch}")
     if task is not None:
-        since = task.get("started_at") or task.get("claimed_at")
-        lines.append(
-            f"task        {task['id']} {inert(task['title'])}, {task['status'].replace('_', ' ')} since {since}"
-        )
+        since = str(task.get("started_at") or task.get("claimed_at"))
+        word = short(str(task["status"]).replace("_", " "))
+        elapsed = _format_elapsed(since, now_s)
+        lines.append(f"task        {task['id']} {short(task['title'])}, {word} since {short(since)}{elapsed}")
     for blocker in status["blockers"]:
-        lines.append(f"blocked     {blocker['id']} {blocker['class']}: {inert(blocker['message'])}")
-        lines.append(f"            clear it: {blocker['next_command']}")
+        lines.append(f"blocked     {blocker['id']} {short(blocker['class'])}: {short(blocker['message'], most=1000)}")
+        lines.append(f"            clear it: {inert(str(blocker['next_command']))}")
     for damage in status["damaged"]:
-        lines.append(f"damaged     {damage}")
+        lines.append(f"damaged     {inert(damage)}")
     ending = "repair the damaged files by hand" if status["damaged"] else "the plan is complete"
-    lines.append(f"next        {status['next_command'] or ending}")
+    lines.append(f"next        {inert(status['next_command'] or ending)}")
     return lines
+
+
+def _format_elapsed(since: str, now_s: float) -> str:
+    """` (2 h 5 min)` since a time of the state; empty when it is none, or lies ahead of the clock."""
+    then_s = _seconds_of(since)
+    if then_s is None or now_s < then_s:
+        return ""
+    minutes = int(now_s - then_s) // 60
+    if minutes < 60:
+        return f" ({minutes} min)"
+    hours, minutes = divmod(minutes, 60)
+    return f" ({hours} h {minutes} min)" if hours < 48 else f" ({hours // 24} d {hours % 24} h)"
+
+
+def _seconds_of(text: str) -> int | None:
+    """Seconds since 1970 of `2026-11-24T17:32:55Z`; by hand, since the libraries for it cost more than the command."""
+    try:
+        year, month, day = int(text[0:4]), int(text[5:7]), int(text[8:10])
+        hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:19])
+    except ValueError:
+        return None
+    # Days from civil: years begin in March, so that the leap day is the last one.
+    year -= month < 3
+    days = year * 365 + year // 4 - year // 100 + year // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day - 719469
+    return ((days * 24 + hour) * 60 + minute) * 60 + second
 
 
 def _bar(done: int, total: int, *, width: int = 20) -> str:
