@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from ai_workflow.checks.runner import CheckCommand, run_checks
-from ai_workflow.config.ownership import handoff_paths
-from ai_workflow.git.commits import (
-    PrivateIndex,
-    Refusal,
-    make_commit,
-    read_commit,
-    write_blob,
-)
+from ai_workflow.git.commits import Refusal, make_commit, read_commit
 from ai_workflow.git.merges import merge_trees
 from ai_workflow.git.refs import (
     advance_branch,
@@ -44,6 +39,7 @@ from ai_workflow.services.landing import (
     record,
     stop,
 )
+from ai_workflow.services.merged_documents import settle_documents
 from ai_workflow.services.workspace import Workspace
 
 _ROUNDS = 3
@@ -134,11 +130,10 @@ def _make_merge(
         merged = merge_trees(git, base, tip)
         tree = merged.tree
         if merged.conflicts:
-            own = {ws.repository.from_root(rel) for rel in handoff_paths(ws.config)}
-            foreign = [path for path in merged.conflicts if path not in own]
-            if foreign:
-                return _conflict(ws, milestone, remote, foreign)
-            tree = _with_own_documents(ws, milestone, closeout, merged.tree, merged.conflicts)
+            settled = settle_documents(ws, merged, base=base, tip=tip, name=f"index-{closeout.operation}")
+            if settled.conflicts:
+                return _conflict(ws, milestone, remote, settled.conflicts)
+            tree = settled.tree
     snapshot = ws.store.snapshot()
     message = render_merge_message(
         milestone,
@@ -168,29 +163,11 @@ def _squash_parents(ws: Workspace, base: str, tip: str) -> tuple[str, ...]:
     return (local,) if is_ancestor(ws.repository.git, base, local) else (base, local)
 
 
-def _conflict(ws: Workspace, milestone: Milestone, remote: Remote | None, paths: list[str]) -> Reached:
+def _conflict(ws: Workspace, milestone: Milestone, remote: Remote | None, paths: Sequence[str]) -> Reached:
     shown = tuple(show_path(path) for path in paths)
     message = f"{milestone.branch} and {ws.config.target_branch} conflict in {', '.join(shown[:5])}"
     resolve = f"git switch {milestone.branch} && git merge {name_of_target(ws, remote)}, resolve, commit"
     return stop(ws, milestone, "merge", "merge", message, evidence=shown, next_command=resolve)
-
-
-def _with_own_documents(
-    ws: Workspace, milestone: Milestone, closeout: Closeout, tree: str, paths: tuple[str, ...]
-) -> str:
-    """The merged tree with aiw's own documents as the state wants them: no person resolves those."""
-    from ai_workflow.rendering.handoff import render_handoffs
-
-    texts = render_handoffs(ws.store.snapshot(), command_prefix=ws.config.agent.command_prefix.strip())
-    git = ws.repository.git
-    index = PrivateIndex(ws.repository, base=tree, name=f"index-{closeout.operation}")
-    try:
-        index.set_entries(
-            {path: f"100644 {write_blob(git, texts[path.rsplit('/', 1)[-1]].encode())}" for path in paths}
-        )
-        return index.write_tree()
-    finally:
-        index.close()
 
 
 def _is_checked(ws: Workspace, milestone: Milestone, *, tip: str, tree: str) -> bool:
