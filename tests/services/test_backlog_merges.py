@@ -30,7 +30,8 @@ def project(tmp_path: Path) -> Project:
     project.write("../broken", "")
     project.finish(code=1)
     (tmp_path / "broken").unlink()
-    project.aiw("task", "adhoc", "--kind", "hotfix", "--title", "Mend the keeper", "--scope", "src/keep.txt", "--start")
+    hotfix = ("task", "adhoc", "--kind", "hotfix", "--title", "Mend the keeper", "--scope", "src/keep.txt", "--start")
+    assert "yours" not in project.aiw(*hotfix).stderr, "the status line in the backlog is aiw's"
     project.write("src/keep.txt", "mended\n")
     project.finish()
     assert "Status: blocked" in project.git("show", f"main:{BACKLOG}")
@@ -40,6 +41,7 @@ def project(tmp_path: Path) -> Project:
 
 def test_a_status_that_both_sides_changed_is_the_one_that_the_tasks_ask_for(project: Project) -> None:
     done = project.finish()
+    assert "no longer there" not in done.stderr
     assert "Merged M01 into main" in done.stdout
     assert project.git("show", f"main:{BACKLOG}").count("Status: done") == 1
     assert "Status: blocked" not in project.git("show", f"main:{BACKLOG}")

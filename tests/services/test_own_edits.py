@@ -107,3 +107,17 @@ def test_a_hand_edit_of_the_backlog_is_the_tasks_only_when_its_scope_says_so(tmp
     assert "The agent's line." in text
     assert "Status: done" in text
     assert project.status() == []
+
+
+def test_a_status_that_followed_is_not_taken_for_a_persons_change(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, plan=PLAN, checks=("test ! -e ../broken",))
+    project.next()
+    project.write("src/parser.py", "x\n")
+    project.write("../broken", "")
+    project.finish(code=1)
+    assert project.status() == [f" M {BACKLOG}", "?? src/parser.py"]
+    (tmp_path / "broken").unlink()
+    project.finish()
+    project.next()
+    project.write("docs/parser.md", "x\n")
+    assert "no longer there" not in project.finish().stderr
