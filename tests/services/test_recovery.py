@@ -150,3 +150,19 @@ def test_cancelling_the_failed_task_ends_its_recovery(project: Project) -> None:
     assert project.task(3)["status"] == "cancelled"
     assert project.milestone("M01-01")["status"] == "cancelled"
     assert project.aiw("status", "--json").json["blockers"] == []
+
+
+def test_a_recovery_that_was_left_for_a_hotfix_is_taken_up_before_it_is_finished(project: Project) -> None:
+    (shown,) = project.aiw("status", "--json").json["blockers"]
+    assert shown["next_command"] == "aiw agent finish --lane core --task TASK-001 --commit"
+    project.aiw("task", "adhoc", "--kind", "hotfix", "--title", "Mend the keeper", "--start")
+    (shown,) = project.aiw("status", "--json").json["blockers"]
+    assert shown["next_command"] == "aiw agent run --lane core --mode queue"
+    project.write("src/keep.txt", "mended\n")
+    repair(project)
+    project.finish()
+    status = project.aiw("status", "--json").json
+    assert status["next_command"] == "aiw agent run --lane core --mode queue"
+    assert project.next()["task"]["id"] == "TASK-003"
+    (shown,) = project.aiw("status", "--json").json["blockers"]
+    assert shown["next_command"] == "aiw agent finish --lane core --task TASK-001 --commit"
