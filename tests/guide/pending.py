@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 from guide.greet import README, WORLD, make_planned
@@ -11,13 +15,21 @@ from guide.stage import Stage, Story
 _TIME = "2026-01-05T10:00:00Z"
 
 
+@functools.cache
+def _prepare() -> Path:
+    """A repository whose first milestone is merged, made once per process."""
+    stage = make_planned(Path(tempfile.mkdtemp(prefix="aiw-guide-")))
+    for path, text in (("greet.sh", WORLD), ("README.md", README)):
+        stage.run("aiw agent run --lane core")
+        stage.write(path, text)
+        stage.run("aiw agent finish")
+    atexit.register(shutil.rmtree, stage.path.parent, ignore_errors=True)
+    return stage.path
+
+
 def _worked(folder: Path) -> Stage:
-    """One task done, the next one active."""
-    stage = make_planned(folder)
-    stage.run("aiw agent run --lane core")
-    stage.write("greet.sh", WORLD)
-    stage.run("aiw agent finish")
-    stage.run("aiw agent run --lane core")
+    stage = Stage(folder, "greet")
+    shutil.copytree(_prepare(), stage.path, symlinks=True, dirs_exist_ok=True)
     return stage
 
 
@@ -43,8 +55,6 @@ def config(folder: Path) -> Stage:
 def reset(folder: Path) -> Stage:
     """There and back."""
     stage = _worked(folder)
-    stage.write("README.md", README)
-    stage.run("aiw agent finish")
     with stage.transcript("reset"):
         stage.run("aiw workspace reset --force")
         stage.run("aiw task list")
@@ -56,11 +66,9 @@ def reset(folder: Path) -> Stage:
 def uninstall(folder: Path) -> Stage:
     """Nothing of aiw is left but an edited document."""
     stage = _worked(folder)
-    stage.write("README.md", README)
-    stage.run("aiw agent finish")
     stage.write("docs/operator/operator.md", "# How we plan\n")
     with stage.transcript("uninstall"):
-        stage.run("aiw uninstall --force")
+        stage.run("aiw uninstall --yes")
         stage.run("git status --short")
     return stage
 
