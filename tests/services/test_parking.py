@@ -155,3 +155,23 @@ def test_a_running_finish_is_not_parked_away(project: Project) -> None:
     gate.unlink()
     assert first.wait() == 0
     assert project.task(1)["status"] == "done"
+
+
+def test_the_prompt_names_what_came_back(project: Project) -> None:
+    project.aiw(*HOTFIX, "--start")
+    project.write("login.py", "fixed\n")
+    project.finish()
+    project.next()
+    prompt = project.read("docs/ai/workspace/prompts/next-core.md")
+    assert "## Already changed" in prompt
+    assert "- `src/new file`" in prompt
+
+
+def test_a_plan_cannot_drop_what_was_parked(project: Project) -> None:
+    project.aiw(*HOTFIX, "--start")
+    project.plan("# Milestones\n\n## M10 - Parser documentation\nTasks:\n- Describe the parser grammar\n"
+                 "  Acceptance: The grammar stands in the docs.\n  Conflict: docs/grammar.md\n")  # fmt: skip
+    refused = project.aiw("plan", "import", code=1)
+    assert "TASK-001 was begun and is ready, and the plan no longer has it" in refused.stderr
+    assert "M01 was begun, and the plan no longer has it" in refused.stderr
+    assert project.milestone()["status"] == "ready"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 
 from ai_workflow.errors import AiwError, Kind
 
@@ -117,3 +118,12 @@ def make_slug(title: str, *, max_bytes: int = MAX_SLUG_BYTES) -> str:
 def make_branch_name(prefix: str, milestone_id: str, title: str) -> str:
     """The milestone's branch, e.g. `ai/m01-parser-cleanup`; the title part is at most 60 bytes."""
     return f"{prefix}{milestone_id.lower()}-{make_slug(title)}"
+
+
+def find_free_branch(name: str, taken: Collection[str]) -> str:
+    """The branch name, or the first of `name-2`, `name-3` … that no taken one equals, upper and lower case alike."""
+    used = {branch.casefold() for branch in taken}
+    free, number = name, 2
+    while free.casefold() in used:
+        free, number = f"{name}-{number}", number + 1
+    return free
