@@ -170,3 +170,19 @@ def test_prompts_by_hand(tmp_path: Path) -> None:
     assert printed.stdout == project.read("docs/ai/workspace/prompts/next-core.md")
     assert "Claim first" not in printed.stdout
     assert project.task(1)["status"] == "in_progress"
+
+
+def test_status_names_the_command_that_helps(project: Project) -> None:
+    def following() -> str:
+        text: str = project.aiw("status", "--json").json["next_command"]
+        return text
+
+    assert following() == "aiw agent finish --lane core --task TASK-001 --commit"
+    project.aiw("task", "block", "TASK-001", "needs an account")
+    assert following() == "aiw agent run --lane core --mode queue", "M10 can be worked on"
+    assert "clear it: aiw task unblock TASK-001" in project.aiw("status").stdout
+    project.aiw("task", "skip", "TASK-004")
+    assert following() == "aiw task unblock TASK-001"
+    project.aiw("lane", "pause")
+    assert following() == "aiw lane resume core"
+    assert "lane        core is paused" in project.aiw("status").stdout

@@ -47,7 +47,7 @@ def read_status(glance: Glance) -> Row:
         "active_task": active,
         "progress": {"tasks": _count(tasks), "milestones": _count(milestones)},
         "blockers": blockers,
-        "next_command": _next_command(glance, project, milestones, active, blockers),
+        "next_command": _next_command(glance, project, lane, milestones, tasks, active, blockers),
         "damaged": list(rows.damaged),
     }
 
@@ -61,17 +61,29 @@ def _count(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def _next_command(
-    glance: Glance, project: Row | None, milestones: Sequence[Row], active: Row | None, blockers: Sequence[Row]
+    glance: Glance,
+    project: Row | None,
+    lane: Row | None,
+    milestones: Sequence[Row],
+    tasks: Sequence[Row],
+    active: Row | None,
+    blockers: Sequence[Row],
 ) -> str | None:
     if glance.rows.damaged:
         return None
     if active is not None:
         return glance.command(f"agent finish --lane core --task {active['id']} --commit")
-    if blockers:
-        return str(blockers[0].get("next_command"))
-    if project is None or not project.get("workpackage"):
+    if lane is not None and lane.get("status") == "paused":
+        return glance.command("lane resume core")
+    # A task that waits for a person holds nothing up while another one can be taken.
+    is_ready = any(row.get("status") == "ready" for row in tasks)
+    holding = [row for row in blockers if row.get("blocked_task_id") is None or not is_ready]
+    if holding:
+        return str(holding[0].get("next_command"))
+    has_open = any(row.get("status") in _OPEN_MILESTONES for row in milestones)
+    if not has_open and (project is None or not project.get("workpackage")):
         return glance.command("plan import")
-    if all(row.get("status") not in _OPEN_MILESTONES for row in milestones):
+    if not has_open:
         return None
     return glance.command("agent run --lane core --mode queue")
 
@@ -105,6 +117,9 @@ def format_status(status: Row, *, now_s: float) -> list[str]:
         word = short(str(task["status"]).replace("_", " "))
         elapsed = _format_elapsed(since, now_s)
         lines.append(f"task        {task['id']} {short(task['title'])}, {word} since {short(since)}{elapsed}")
+    lane = status.get("lane")
+    if lane is not None and lane.get("status") == "paused":
+        lines.append("lane        core is paused: nothing is handed out")
     for blocker in status["blockers"]:
         lines.append(f"blocked     {blocker['id']} {short(blocker['class'])}: {short(blocker['message'], most=1000)}")
         lines.append(f"            clear it: {inert(str(blocker['next_command']))}")
