@@ -30,11 +30,7 @@ def picture(project: Project) -> Any:
     files = {
         str(path.relative_to(project.path)): (path.read_bytes(), path.stat().st_mode & 0o111)
         for path in sorted(project.path.rglob("*"))
-        if path.is_file()
-        and ".git" not in path.parts
-        and "docs/ai" not in str(path)
-        and path.name != "queue-run.md"
-        and "queue-run" not in path.name
+        if path.is_file() and ".git" not in path.parts and "docs/ai" not in str(path) and path.name != "queue-run.md"
     }
     return files, project.git("ls-files", "--stage"), project.status()
 
