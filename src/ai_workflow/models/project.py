@@ -17,6 +17,8 @@ class Counters(Record, frozen=True, kw_only=True):
     backlog: int = 0
     blocker: int = 0
     operation: int = 0
+    workpackage: int = 0
+    """Of workpackages that the state does not hold any more."""
 
 
 class Workpackage(Record, frozen=True, kw_only=True):
@@ -63,3 +65,8 @@ class Project(Entity, frozen=True, kw_only=True):
     """In the order made; at most one for each item and each file."""
     created_at: str
     updated_at: str
+
+    @property
+    def package_number(self) -> int:
+        """The workpackage that is worked through, or that the next import will be."""
+        return self.workpackage.number if self.workpackage else self.counters.workpackage + 1

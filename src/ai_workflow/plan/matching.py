@@ -106,8 +106,7 @@ def match_plan(plan: Plan, snapshot: Snapshot | None) -> Match:
     """Recognises the plan's milestones and tasks in the state; None or an empty state gives new ids only."""
     if snapshot is None or snapshot.project is None:
         return _first_match(plan, counter=0, workpackage=1)
-    package = snapshot.project.workpackage
-    number = package.number if package else 1
+    number = snapshot.project.package_number
     previous = _plan_milestones(snapshot, number)
     counter = max([snapshot.project.counters.task, *(id_number(task_id)[0] for task_id in snapshot.tasks)])
     if previous and all(milestone.status in MILESTONE_CLOSED for milestone in previous):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from ai_workflow.checks.runner import CheckCommand, run_checks
-from ai_workflow.config.ownership import handoff_paths
+from ai_workflow.config.ownership import backlog_path, handoff_paths
 from ai_workflow.git.commits import (
     PrivateIndex,
     Refusal,
@@ -22,6 +24,7 @@ from ai_workflow.git.refs import (
     find_head_branch,
     get_tree,
     is_ancestor,
+    merge_base,
     move_ref,
     switch_detached,
     switch_to,
@@ -134,11 +137,11 @@ def _make_merge(
         merged = merge_trees(git, base, tip)
         tree = merged.tree
         if merged.conflicts:
-            own = {ws.repository.from_root(rel) for rel in handoff_paths(ws.config)}
+            own = _resolve_own(ws, merged.conflicts, base=base, tip=tip)
             foreign = [path for path in merged.conflicts if path not in own]
             if foreign:
                 return _conflict(ws, milestone, remote, foreign)
-            tree = _with_own_documents(ws, milestone, closeout, merged.tree, merged.conflicts)
+            tree = _with_own_documents(ws, closeout, merged.tree, own)
     snapshot = ws.store.snapshot()
     message = render_merge_message(
         milestone,
@@ -175,18 +178,42 @@ def _conflict(ws: Workspace, milestone: Milestone, remote: Remote | None, paths:
     return stop(ws, milestone, "merge", "merge", message, evidence=shown, next_command=resolve)
 
 
-def _with_own_documents(
-    ws: Workspace, milestone: Milestone, closeout: Closeout, tree: str, paths: tuple[str, ...]
-) -> str:
-    """The merged tree with aiw's own documents as the state wants them: no person resolves those."""
+def _resolve_own(ws: Workspace, conflicts: tuple[str, ...], *, base: str, tip: str) -> dict[str, str]:
+    """The text of each document of aiw's own that conflicts; a backlog only where just statuses do."""
     from ai_workflow.rendering.handoff import render_handoffs
 
-    texts = render_handoffs(ws.store.snapshot(), command_prefix=ws.config.agent.command_prefix.strip())
+    handoffs = {ws.repository.from_root(rel): rel.rsplit("/", 1)[-1] for rel in handoff_paths(ws.config)}
+    texts: dict[str, str] = {}
+    if any(path in handoffs for path in conflicts):
+        rendered = render_handoffs(ws.store.snapshot(), command_prefix=ws.config.agent.command_prefix.strip())
+        texts = {path: rendered[name] for path, name in handoffs.items() if path in conflicts}
+    backlog = ws.repository.from_root(backlog_path(ws.config))
+    if backlog in conflicts and (text := _merge_backlog(ws, backlog, base=base, tip=tip)) is not None:
+        texts[backlog] = text
+    return texts
+
+
+def _merge_backlog(ws: Workspace, path: str, *, base: str, tip: str) -> str | None:
+    """One side's backlog with the status changes of the other, when one of them changed nothing but statuses."""
+    from ai_workflow.plan.backlog_edits import transfer_statuses
+    from ai_workflow.services.own_edits import find_committed
+
+    git = ws.repository.git
+    common = merge_base(git, base, tip)
+    sides = [find_committed(git, commit, path) if commit else None for commit in (common, base, tip)]
+    if any(side is None for side in sides):
+        return None
+    old, theirs, ours = (side or "" for side in sides)
+    return transfer_statuses(old, ours, theirs) or transfer_statuses(old, theirs, ours)
+
+
+def _with_own_documents(ws: Workspace, closeout: Closeout, tree: str, texts: Mapping[str, str]) -> str:
+    """The merged tree with these texts: no person resolves aiw's own documents."""
     git = ws.repository.git
     index = PrivateIndex(ws.repository, base=tree, name=f"index-{closeout.operation}")
     try:
         index.set_entries(
-            {path: f"100644 {write_blob(git, texts[path.rsplit('/', 1)[-1]].encode())}" for path in paths}
+            {path: f"100644 {write_blob(git, text.encode('utf-8', 'surrogateescape'))}" for path, text in texts.items()}
         )
         return index.write_tree()
     finally:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from msgspec.structs import replace
 
 from ai_workflow import fsio
-from ai_workflow.config.ownership import handoff_paths, owned_paths, replace_old_gitignore_lines
+from ai_workflow.config.ownership import backlog_path, handoff_paths, owned_paths, replace_old_gitignore_lines
 from ai_workflow.config.schema import CONFIG_NAME
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.commits import (
@@ -191,8 +191,8 @@ def _commit_elsewhere(ws: Workspace, intent: Intent, message: str) -> str | Refu
 def stage_for_switch(ws: Workspace, target: str) -> tuple[str, ...]:
     """Makes aiw's own uncommitted files known to the index as `target` has them, so that they do not stop a switch.
 
-    Concerned are owned files that HEAD lacks, and edits to the handoffs and `.gitignore`. What the user has staged
-    stays as it is; the bytes in the work tree are not touched.
+    Concerned are owned files that HEAD lacks, and edits to the handoffs, the backlog and `.gitignore`. What the user
+    has staged stays as it is; the bytes in the work tree are not touched.
 
     Returns:
         The paths, for `unstage` when the switch fails.
@@ -203,7 +203,7 @@ def stage_for_switch(ws: Workspace, target: str) -> tuple[str, ...]:
     own = [*_owned_files(ws), repository.from_root(".gitignore")]
     paths = [path for path in own if path in entries and not entries[path].is_staged]
     in_head, wanted = read_tree_entries(git, "HEAD", paths), read_tree_entries(git, target, paths)
-    edited = {repository.from_root(rel) for rel in (*handoff_paths(ws.config), ".gitignore")}
+    edited = {repository.from_root(rel) for rel in (*handoff_paths(ws.config), backlog_path(ws.config), ".gitignore")}
     staged = {
         path: wanted[path]
         for path in paths
