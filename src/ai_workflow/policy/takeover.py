@@ -87,9 +87,7 @@ class _Builder:
         self._tasks: dict[str, Task] = {}
         planned = {key: task for key, task in old.tasks.items() if task.milestone_id != BOOTSTRAP}
         self._out_of_band = {
-            key: task
-            for key, task in old.tasks.items()
-            if task.milestone_id == BOOTSTRAP and key != _BOOTSTRAP_TASK
+            key: task for key, task in old.tasks.items() if task.milestone_id == BOOTSTRAP and key != _BOOTSTRAP_TASK
         }
         self._sources = {key: m for key, m in old.milestones.items() if key != BOOTSTRAP}
         self._add_stubs(planned.values())
@@ -272,7 +270,9 @@ class _Builder:
     def _add_out_of_band(self, old: OldTask) -> None:
         number = 1 + sum(1 for key in self._milestones if id_number(key)[0] == 0)
         milestone_id = format_milestone_id(0, number)
-        kept = old.notes if any(note.startswith(KIND_NOTE) for note in old.notes) else (*old.notes, f"{KIND_NOTE}ad-hoc")
+        kept = (
+            old.notes if any(note.startswith(KIND_NOTE) for note in old.notes) else (*old.notes, f"{KIND_NOTE}ad-hoc")
+        )
         status = "ready" if old.status in TASK_OPEN and old.status != "blocked" else old.status
         key = f"{milestone_id}/{make_slug(old.title)}"
         task = convert_task(old, self._old, self._facts, key=key, now=self._now)
@@ -330,7 +330,9 @@ class _Builder:
             one for one in self._tasks.values() if one.title.strip().casefold() == wanted and one.id != task.id
         ]
         at_home = [one for one in matches if isinstance(one, Task) and one.milestone_id == task.milestone_id]
-        named = [one for one in self._milestones.values() if wanted in (one.id.casefold(), one.title.strip().casefold())]
+        named = [
+            one for one in self._milestones.values() if wanted in (one.id.casefold(), one.title.strip().casefold())
+        ]
         for group in (at_home, matches, [one for one in named if one.id != task.milestone_id]):
             if len(group) == 1:
                 return group[0].id

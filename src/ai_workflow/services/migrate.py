@@ -156,8 +156,12 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
     archive = f"{ws.config.workspace_dir}/{ARCHIVE}"
     notes = [*taken.notes, *_setting_notes(ws), *_document_notes(ws, archive)]
     if not is_same_plan:
-        notes.append(f"{plan_path(ws.config)} is not the plan that was imported; see: {ws.command('plan import --dry-run')}")
-    counts = {word: sum(1 for one in taken.entities if kind_of(one) == word) for word in ("milestone", "task", "run", "adr")}
+        notes.append(
+            f"{plan_path(ws.config)} is not the plan that was imported; see: {ws.command('plan import --dry-run')}"
+        )
+    counts = {
+        word: sum(1 for one in taken.entities if kind_of(one) == word) for word in ("milestone", "task", "run", "adr")
+    }
     return wanted, Migrated(
         outcome="rehearsed",
         archive=archive,
@@ -297,5 +301,3 @@ def _document_notes(ws: Workspace, archive: str) -> tuple[str, ...]:
         f"{', '.join(there)} stay as they are and describe 0.1.0; delete them and run `{ws.command('init')}` for those"
         f" of this release (copies: {archive})",
     )
-
-
