@@ -290,6 +290,12 @@ def remove_empty_folders(path: str) -> None:
             os.rmdir(parent)
 
 
+def remove_empty_folder(path: str) -> None:
+    """Removes the folder if nothing lies in it; one that is missing, or is not empty, is fine."""
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+
+
 def remove_tree(path: str) -> None:
     """Removes a folder with everything in it, or a file; a missing one is fine, a link goes without what it leads to.
 

@@ -116,7 +116,8 @@ def match_plan(plan: Plan, snapshot: Snapshot | None) -> Match:
                 for milestone in snapshot.milestones.values()
                 if milestone.workpackage == number and milestone.status in MILESTONE_CLOSED
             )
-            return _first_match(plan, counter=counter, workpackage=number + 1, archive=archive, snapshot=snapshot)
+            following = max(number, snapshot.project.counters.workpackage) + 1
+            return _first_match(plan, counter=counter, workpackage=following, archive=archive, snapshot=snapshot)
     elif not previous:
         return _first_match(plan, counter=counter, workpackage=number, snapshot=snapshot)
     return _Matcher(plan, snapshot, previous).match(counter=counter, workpackage=number)
