@@ -36,9 +36,9 @@ def _migrate(session: Session, args: argparse.Namespace) -> int:
 def _lines(done: Migrated) -> list[str]:
     counts = done.counts
     would = "Would take over" if done.outcome == "rehearsed" else "Took over"
+    told = f"{counts['milestone']} milestones, {counts['task']} tasks, {counts['run']} runs, {counts['adr']} decisions"
     lines = [
-        f"{would} from aiw 0.1.0: {counts['milestone']} milestones, {counts['task']} tasks, {counts['run']} runs,"
-        f" {counts['adr']} decisions; no id changes",
+        f"{would} from aiw 0.1.0: {told}; no id changes",
         f"  a copy of the old workspace, byte for byte: {done.archive}",
     ]
     if done.active_task:
@@ -59,8 +59,8 @@ def _paths(head: str, paths: tuple[str, ...], *, shown: int = 20) -> list[str]:
 
 MIGRATE = Command(
     _migrate,
-    about="Takes a workspace of aiw 0.1.0 over, after a byte copy of it was made: tasks, milestones, runs and decisions\n"
-    "keep their ids, work under way stays under way. Running it again changes nothing.",
+    about="Takes a workspace of aiw 0.1.0 over, after a byte copy of it was made: tasks, milestones, runs and\n"
+    "decisions keep their ids, work under way stays under way. Running it again changes nothing.",
     example="aiw migrate --dry-run",
     shape='`{"outcome", "archive", "counts", "active_task", "notes", "damaged", "task_paths", "own_paths"}`,\n'
     "`outcome` being `migrated`, `rehearsed` or `already_migrated`",

@@ -21,7 +21,7 @@ def _reset(session: Session, args: argparse.Namespace) -> int:
     if not args.force:
         raise AiwError(
             Kind.USAGE,
-            "a reset puts away all tasks, milestones and runs (into an archive that `aiw workspace restore` brings back)",
+            "a reset puts away all tasks, milestones and runs, into an archive that can be brought back",
             hint="if that is meant: aiw workspace reset --force",
         )
     ws = session.open()
@@ -41,7 +41,9 @@ def _reset(session: Session, args: argparse.Namespace) -> int:
 
 
 def _restore_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("archive", metavar="ARCHIVE", nargs="?", help="its name or path (default: that of the last reset)")
+    parser.add_argument(
+        "archive", metavar="ARCHIVE", nargs="?", help="its name or path (default: that of the last reset)"
+    )
     parser.add_argument("--list", action="store_true", dest="lists", help="only list the archives, the newest first")
     parser.add_argument("--force", action="store_true", help="take the archive of another workspace too")
 
@@ -77,11 +79,11 @@ def _list(session: Session) -> int:
         except AiwError as error:
             session.say(f"damaged: {error.message}")
             continue
-        rows.append(
-            {"name": name, "made_at": manifest.made_at, "actor": manifest.actor, "files": len(manifest.files)}
-        )
+        rows.append({"name": name, "made_at": manifest.made_at, "actor": manifest.actor, "files": len(manifest.files)})
     if rows:
-        session.show(*table([[str(value) for value in row.values()] for row in rows], head=("NAME", "MADE", "BY", "FILES")))
+        session.show(
+            *table([[str(value) for value in row.values()] for row in rows], head=("NAME", "MADE", "BY", "FILES"))
+        )
     else:
         session.show("no archives")
     session.show_json({"archives": rows})
@@ -98,8 +100,8 @@ RESET = Command(
 )
 RESTORE = Command(
     _restore,
-    about="Brings back what a reset put away, after archiving what is there now. The state is byte for byte as it was;\n"
-    "only ids given out and decisions made since then are not taken back.",
+    about="Brings back what a reset put away, after archiving what is there now. The state is byte for byte as it\n"
+    "was; only ids given out and decisions made since then are not taken back.",
     example="aiw workspace restore --list",
     shape='`{"outcome", "archive", "replaced", "notes"}`; with `--list` `{"archives": [{"name", "made_at", "actor",\n'
     '"files"}]}`',

@@ -31,9 +31,7 @@ def _uninstall(session: Session, args: argparse.Namespace) -> int:
     if not args.dry_run and not args.yes:
         preview = uninstall.uninstall(ws, is_dry_run=True, is_forced=True, discards_parked=args.discard_parked)
         _require_consent(session, preview)
-    done = uninstall.uninstall(
-        ws, is_dry_run=args.dry_run, is_forced=args.force, discards_parked=args.discard_parked
-    )
+    done = uninstall.uninstall(ws, is_dry_run=args.dry_run, is_forced=args.force, discards_parked=args.discard_parked)
     session.show(*_lines(done))
     session.show_json(to_json(done))
     return ExitCode.OK
@@ -76,7 +74,9 @@ def _lines(done: Removal) -> list[str]:
         lines.append("Branches that hold work which is not on base:")
         lines += [f"  {name}" for name in done.branches]
     if done.tracked and is_done:
-        lines.append(f"{len(done.tracked)} of the files are tracked: commit their deletion, or bring them back with git")
+        lines.append(
+            f"{len(done.tracked)} of the files are tracked: commit their deletion, or bring them back with git"
+        )
     return lines
 
 

@@ -44,6 +44,18 @@ class PendingEdit(Record, frozen=True, kw_only=True):
     """For `backlog`: what to do to the committed text of the file (`plan.backlog_edits.apply_edits`)."""
 
 
+class Accepted(Record, frozen=True, kw_only=True):
+    """Settings and check definitions as a person took them for right (spec §9.6)."""
+
+    config: str
+    """SHA-256 of the bytes of `.ai-workflow.yaml`."""
+    checks: str
+    """SHA-256 of the configured checks and of the tasks' `verify` commands."""
+    reason: str
+    actor: str
+    at: str
+
+
 class Project(Entity, frozen=True, kw_only=True):
     """`state/project.json`."""
 
@@ -63,6 +75,7 @@ class Project(Entity, frozen=True, kw_only=True):
     """Digest (SHA-256) of each document as `init` wrote it, by path: what differs now was edited by a person."""
     pending_edits: tuple[PendingEdit, ...] = ()
     """In the order made; at most one for each item and each file."""
+    accepted: Accepted | None = None
     created_at: str
     updated_at: str
 

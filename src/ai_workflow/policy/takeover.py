@@ -8,7 +8,8 @@ the work in the tree. What cannot be kept as it was is told in `notes`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
@@ -24,6 +25,7 @@ from ai_workflow.models.status import MILESTONE_CLOSED, TASK_ACTIVE, TASK_CLOSED
 from ai_workflow.models.task import Task
 from ai_workflow.policy.blockers import open_blocker
 from ai_workflow.policy.claiming import KIND_NOTE, refresh_readiness
+from ai_workflow.policy.takeover_dependencies import resolve_dependencies
 from ai_workflow.policy.takeover_records import (
     NO_COMMIT,
     convert_adr,
@@ -53,7 +55,7 @@ class Setting(Record, frozen=True, kw_only=True):
     """What stands before `aiw` in commands that blockers name, e.g. `uv run `."""
     is_pull_request: bool
     """Whether milestones land by pull requests, for the class of their blockers."""
-    plan_titles: dict[str, str] = {}
+    plan_titles: Mapping[str, str] = MappingProxyType({})
     """Milestone id → title in the plan, for milestones whose file is damaged."""
     actor: str
     now: str
@@ -104,7 +106,9 @@ class _Builder:
             self._add_milestone(source)
         for task in sorted(self._out_of_band.values(), key=lambda one: id_order(one.id)):
             self._add_out_of_band(task)
-        self._resolve_dependencies()
+        resolved = resolve_dependencies(self._tasks, self._milestones, dropped=(BOOTSTRAP, _BOOTSTRAP_TASK))
+        self._tasks = resolved.tasks
+        self._notes += resolved.notes
         snapshot = self._snapshot()
         snapshot = self._block(snapshot)
         snapshot = snapshot.apply(refresh_readiness(snapshot, now=self._now))
@@ -304,40 +308,6 @@ class _Builder:
         self._branches.add(free.casefold())
         return free
 
-    def _resolve_dependencies(self) -> None:
-        for task in tuple(self._tasks.values()):
-            kept: list[str] = []
-            for ref in task.depends_on:
-                found = self._find_dependency(task, ref)
-                if found is not None and found not in kept:
-                    kept.append(found)
-                if found is None and ref not in (_BOOTSTRAP_TASK, BOOTSTRAP):
-                    note = f"dependency of 0.1.0 that names nothing: {ref}"
-                    task = replace(task, notes=(*task.notes, note))
-                    if task.status in TASK_OPEN:
-                        self._notes.append(
-                            f"{task.id} waited for `{ref}`, which names nothing, and does not any more"
-                            f" (put it right: aiw task edit {task.id} --depends ID)"
-                        )
-            self._tasks[task.id] = replace(task, depends_on=tuple(kept))
-
-    def _find_dependency(self, task: Task, ref: str) -> str | None:
-        """The task or milestone that a reference means: by id, else by its title, its own milestone first."""
-        if (ref in self._tasks and ref != task.id) or (ref in self._milestones and ref != task.milestone_id):
-            return ref
-        wanted = ref.strip().casefold()
-        matches: list[Task | Milestone] = [
-            one for one in self._tasks.values() if one.title.strip().casefold() == wanted and one.id != task.id
-        ]
-        at_home = [one for one in matches if isinstance(one, Task) and one.milestone_id == task.milestone_id]
-        named = [
-            one for one in self._milestones.values() if wanted in (one.id.casefold(), one.title.strip().casefold())
-        ]
-        for group in (at_home, matches, [one for one in named if one.id != task.milestone_id]):
-            if len(group) == 1:
-                return group[0].id
-        return None
-
     def _snapshot(self) -> Snapshot:
         old, now = self._old, self._now
         highest = old.highest
@@ -358,8 +328,8 @@ class _Builder:
         under_way = next((key for key in reversed(active.run_ids) if key in old.runs), None) if active else None
         runs = tuple(convert_run(run, is_under_way=run.id == under_way, now=now) for run in old.runs.values())
         adrs = tuple(convert_adr(adr, now=now) for adr in old.adrs.values())
-        put = (*self._milestones.values(), *self._tasks.values(), self._make_lane(), *runs, *adrs)
-        return Snapshot(project=project, entities={}).apply(Changes(put=put))
+        put: list[AnyEntity] = [*self._milestones.values(), *self._tasks.values(), self._make_lane(), *runs, *adrs]
+        return Snapshot(project=project, entities={}).apply(Changes(put=tuple(put)))
 
     def _make_lane(self) -> Lane:
         source = self._lane_source

@@ -1,4 +1,4 @@
-"""Single records of aiw 0.1.0 as records of this release; how they hang together is `policy.takeover` (spec §2). Pure."""
+"""Single records of aiw 0.1.0 as records of this release; `policy.takeover` puts them together (spec §2). Pure."""
 
 from __future__ import annotations
 

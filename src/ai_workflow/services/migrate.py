@@ -10,6 +10,7 @@ import os
 import uuid
 from collections.abc import Mapping
 
+import msgspec
 from msgspec.structs import replace
 
 from ai_workflow import fsio
@@ -54,7 +55,7 @@ class Migrated(Record, frozen=True, kw_only=True):
     """`migrated`, `rehearsed` or `already_migrated`."""
     archive: str
     """Where the copy of the old workspace lies, relative to the root."""
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
     """Number of milestones, tasks, runs and decisions taken over."""
     active_task: str | None = None
     notes: tuple[str, ...] = ()
@@ -297,7 +298,6 @@ def _document_notes(ws: Workspace, archive: str) -> tuple[str, ...]:
     there = [rel for rel in documents if os.path.isfile(os.path.join(ws.root, *rel.split("/")))]
     if not there:
         return ()
-    return (
-        f"{', '.join(there)} stay as they are and describe 0.1.0; delete them and run `{ws.command('init')}` for those"
-        f" of this release (copies: {archive})",
-    )
+    names = ", ".join(there)
+    how = f"delete them and run `{ws.command('init')}` for those of this release (copies: {archive})"
+    return (f"{names} stay as they are and describe 0.1.0; {how}",)

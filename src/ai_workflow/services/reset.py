@@ -82,9 +82,7 @@ def reset(ws: Workspace, *, renews_handoffs: bool = False) -> ResetDone:
         if _holds_work(snapshot, whole.files):
             lineage = snapshot.project.lineage if snapshot.project else None
             files = state_archive.collect(ws, whole.files)
-            archive = state_archive.write_archive(
-                ws, RESET, files, lineage=lineage, counters=counters, branches=named
-            )
+            archive = state_archive.write_archive(ws, RESET, files, lineage=lineage, counters=counters, branches=named)
             active = next((task.id for task in snapshot.tasks.values() if task.status in TASK_ACTIVE), None)
             wanted, operation = _new_state(ws, snapshot, whole.files, counters)
             whole.replace(wanted, operation=operation)
@@ -189,6 +187,7 @@ def _new_state(
         scaffold_commit=old.scaffold_commit if old else None,
         documents=old.documents if old else {},
         pending_edits=old.pending_edits if old else (),
+        accepted=old.accepted if old else None,
         created_at=old.created_at if old else now,
         updated_at=now,
     )
@@ -202,7 +201,9 @@ def _new_state(
         serials=(project.serial,),
     )
     lane = Lane(id="core", created_at=now, updated_at=now)
-    event = replace(make_event("workspace_reset", "workspace begun anew", now=now, actor=ws.actor), operation=operation_id)
+    event = replace(
+        make_event("workspace_reset", "workspace begun anew", now=now, actor=ws.actor), operation=operation_id
+    )
     wanted = {rel: data for rel, data in files.items() if rel.startswith("adrs/")}
     wanted["project.json"] = encode(project)
     wanted["lanes/core.json"] = encode(lane)
@@ -309,7 +310,9 @@ def _restored_state(
         }
     )
     package = project.workpackage.number if project.workpackage else 0
-    raised = replace(raised, workpackage=project.counters.workpackage if raised.workpackage <= package else raised.workpackage)
+    raised = replace(
+        raised, workpackage=project.counters.workpackage if raised.workpackage <= package else raised.workpackage
+    )
     if raised != project.counters:
         state["project.json"] = encode(replace(project, counters=raised))
         notes.append("ids that were given out since then are not given out again")

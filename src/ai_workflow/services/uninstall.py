@@ -248,21 +248,29 @@ def _remove(ws: Workspace, removal: Removal) -> None:
     for ref, sha in list_branches(git, "refs/aiw").items():
         if ref in removal.refs:
             delete_ref(git, ref, old=sha)
-    if not _has_neighbours(ws):
-        for name in os.listdir(ws.repository.git_dir):
-            if name.startswith(("aiw-index-", "aiw-candidate-")):
-                fsio.remove_file(os.path.join(ws.repository.git_dir, name))
+    is_alone = not _has_neighbours(ws)
+    _remove_state(ws)
+    _remove_folders(ws, removal)
+    if is_alone:
+        _clean_git_folder(ws)
+    if CONFIG_NAME in removal.removed:
+        fsio.remove_file(os.path.join(ws.root, CONFIG_NAME))
+
+
+def _remove_state(ws: Workspace) -> None:
     for name in sorted(os.listdir(ws.layout.state)) if os.path.isdir(ws.layout.state) else []:
         # The digests of aiw's documents are in project.json, so that it goes after everything that it tells apart.
         if name != "project.json":
             fsio.remove_tree(os.path.join(ws.layout.state, name))
     fsio.remove_tree(ws.layout.state)
     fsio.remove_tree(ws.layout.locks)
-    _remove_folders(ws, removal)
-    if not _has_neighbours(ws):
-        fsio.remove_file(os.path.join(ws.repository.common_dir, "aiw.lock"))
-    if CONFIG_NAME in removal.removed:
-        fsio.remove_file(os.path.join(ws.root, CONFIG_NAME))
+
+
+def _clean_git_folder(ws: Workspace) -> None:
+    for name in os.listdir(ws.repository.git_dir):
+        if name.startswith(("aiw-index-", "aiw-candidate-")):
+            fsio.remove_file(os.path.join(ws.repository.git_dir, name))
+    fsio.remove_file(os.path.join(ws.repository.common_dir, "aiw.lock"))
 
 
 def _clean_gitignore(ws: Workspace, how: str) -> None:
@@ -278,7 +286,13 @@ def _clean_gitignore(ws: Workspace, how: str) -> None:
 def _remove_folders(ws: Workspace, removal: Removal) -> None:
     """The folders in which only what was removed lay, up to the root."""
     config = ws.config
-    paths = [*removal.removed, *owned_paths(config), *runtime_paths(config), f"{config.adr.dir}/", f"{config.plan_dir}/"]
+    paths = [
+        *removal.removed,
+        *owned_paths(config),
+        *runtime_paths(config),
+        f"{config.adr.dir}/",
+        f"{config.plan_dir}/",
+    ]
     for rel in dict.fromkeys(path.rstrip("/") if path.endswith("/") else path.rpartition("/")[0] for path in paths):
         parts = rel.split("/") if rel else []
         while parts:
