@@ -111,8 +111,7 @@ def match_plan(plan: Plan, snapshot: Snapshot | None) -> Match:
     """Recognises the plan's milestones and tasks in the state; None or an empty state gives new ids only."""
     if snapshot is None or snapshot.project is None:
         return _first_match(plan, counter=0, workpackage=1)
-    package = snapshot.project.workpackage
-    number = package.number if package else 1
+    number = snapshot.project.package_number
     previous = _plan_milestones(snapshot, number)
     counter = max([snapshot.project.counters.task, *(id_number(task_id)[0] for task_id in snapshot.tasks)])
     if previous and all(milestone.status in MILESTONE_CLOSED for milestone in previous):
@@ -122,7 +121,8 @@ def match_plan(plan: Plan, snapshot: Snapshot | None) -> Match:
                 for milestone in snapshot.milestones.values()
                 if milestone.workpackage == number and milestone.status in MILESTONE_CLOSED
             )
-            return _first_match(plan, counter=counter, workpackage=number + 1, archive=archive, snapshot=snapshot)
+            following = max(number, snapshot.project.counters.workpackage) + 1
+            return _first_match(plan, counter=counter, workpackage=following, archive=archive, snapshot=snapshot)
     elif not previous:
         return _first_match(plan, counter=counter, workpackage=number, snapshot=snapshot)
     return _Matcher(plan, snapshot, previous).match(counter=counter, workpackage=number)

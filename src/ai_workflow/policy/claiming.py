@@ -72,7 +72,7 @@ def find_active_task(snapshot: Snapshot) -> Task | None:
 def open_milestones(snapshot: Snapshot) -> tuple[Milestone, ...]:
     """Milestones of the current workpackage that are neither merged nor cancelled, in numeric order."""
     project = snapshot.require_project()
-    current = project.workpackage.number if project.workpackage else 1
+    current = project.package_number
     found = [m for m in snapshot.milestones.values() if m.status not in MILESTONE_CLOSED and m.workpackage == current]
     return tuple(sorted(found, key=lambda milestone: id_order(milestone.id)))
 

@@ -64,7 +64,7 @@ def create_out_of_band(
     milestone_id = format_milestone_id(NUMBER, number)
     task_number = 1 + max(project.counters.task, max((id_number(key)[0] for key in snapshot.tasks), default=0))
     task_id = format_id("task", task_number)
-    package = project.workpackage.number if project.workpackage else 1
+    package = project.package_number
     branch = find_free_branch(make_branch_name(branch_prefix, milestone_id, wanted.title), taken_branches)
     task = Task(
         id=task_id,

@@ -105,7 +105,7 @@ class Workspace:
 
     def pending_files(self) -> set[str]:
         """Paths (from the top) of files that commands of aiw wrote and no commit holds yet; see `own_edits`."""
-        project = Rows(self.layout).project() or {}
+        project = Rows(self.layout, accepts_old=True).project() or {}
         edits = project.get("pending_edits") or []
         return {self.repository.from_root(edit["path"]) for edit in edits if edit.get("kind") == "file"}
 

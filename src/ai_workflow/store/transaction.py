@@ -35,6 +35,7 @@ from ai_workflow.store.journal import (
 )
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.reader import read_snapshot
+from ai_workflow.store.whole import WholeState
 
 DocumentWriter = Callable[[Snapshot | None, Snapshot], None]
 """Writes the documents that follow from the state; the first argument is None when anything may be stale."""
@@ -92,7 +93,7 @@ class Store:
         self.before_commit: Callable[[Transaction], None] = _no_more
         """Called at the end of each transaction, while it can still change: what follows from its changes."""
         self._actor = actor
-        self._command = tuple(command)
+        self.command = tuple(command)
         self._on_wait = on_wait
         self._is_open = False
 
@@ -138,6 +139,26 @@ class Store:
             return False
         with self._locked("finish an interrupted command"):
             return self._replay()
+
+    @contextmanager
+    def whole(self, name: str) -> Iterator[WholeState]:
+        """Holds the lock, with an interrupted change completed, for work on the whole state at once.
+
+        Args:
+            name: what is done, for those who wait.
+
+        Raises:
+            AiwError: LOCKED after the deadline; IO; CORRUPT when the journal is damaged.
+        """
+        if self._is_open:
+            raise RuntimeError(f"{name!r} inside a transaction")
+        with self._locked(name):
+            self._is_open = True
+            try:
+                self._replay()
+                yield WholeState(self.layout, follow=lambda: self.write_documents(None, self.snapshot()))
+            finally:
+                self._is_open = False
 
     @contextmanager
     def _locked(self, purpose: str) -> Iterator[None]:
@@ -217,7 +238,7 @@ class Store:
             operation = Operation(
                 id=change.operation_id,
                 name=name,
-                command=self._command,
+                command=self.command,
                 actor=self._actor,
                 pid=os.getpid(),
                 at=change.now,
