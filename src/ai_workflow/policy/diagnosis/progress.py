@@ -11,6 +11,7 @@ from ai_workflow.models.status import MILESTONE_CLOSED, TASK_ACTIVE
 from ai_workflow.models.task import Task
 from ai_workflow.policy.diagnosis.finding import Diagnosis, Names, damaged_ids
 from ai_workflow.policy.milestones import find_unproven, is_complete
+from ai_workflow.policy.recovery import find_recovery
 from ai_workflow.policy.repair import plan_repairs
 
 _NOT_OVER = ("active", "failed")
@@ -123,7 +124,9 @@ def _diagnose_task(snapshot: Snapshot, task: Task, names: Names, damaged: frozen
 
 
 def _has_blocker(snapshot: Snapshot, task: Task) -> bool:
-    """Whether an open blocker holds it; the task of a recovery that was given up shares the one of its recovery."""
+    """Whether an open blocker or a recovery holds it; the task of a recovery that failed shares that one's blocker."""
+    if find_recovery(snapshot, task.id) is not None:
+        return True
     if any(blocker.blocked_task_id == task.id for blocker in snapshot.open_blockers()):
         return True
     ref = snapshot.blockers.get(task.blocker.id) if task.blocker else None

@@ -71,7 +71,7 @@ def _diagnose_home(snapshot: Snapshot, task: Task, names: Names, damaged: frozen
         ending = ("task", "cancel", task.id, "--reason", f"{task.milestone_id} is gone")
         is_open = task.status not in TASK_CLOSED
         yield Diagnosis(
-            level="error" if is_open else "warning",
+            level="error" if is_open else "info",
             code="milestone-missing",
             message=f"{task.id} belongs to {task.milestone_id}, which does not exist",
             path=names.file("task", task.id),

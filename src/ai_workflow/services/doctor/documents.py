@@ -32,7 +32,7 @@ def read_document_facts(ws: Workspace, snapshot: Snapshot, git: GitFacts | None)
         missing=find_missing(ws),
         handoffs=look_at_handoffs(ws, snapshot),
         block=_look_at_block(ws),
-        plan=_look_at_plan(ws, snapshot),
+        plan=_look_at_plan(ws, snapshot) if git is not None else None,
         backlog=backlog,
         backlog_problem=problem,
         backlog_path=backlog_path(ws.config),
@@ -143,11 +143,15 @@ def find_missing_prompt(ws: Workspace, snapshot: Snapshot) -> str | None:
 
 
 def _is_elsewhere(snapshot: Snapshot, git: GitFacts | None) -> bool:
+    """Whether a branch that is not checked out may have newer documents: an unmerged milestone's, or base since."""
     if git is None or git.head_branch is None:
         return True
     begun = [m for m in snapshot.milestones.values() if m.start_sha and m.status not in MILESTONE_CLOSED]
+    here = next((milestone for milestone in begun if milestone.branch == git.head_branch), None)
     if any(milestone.branch != git.head_branch for milestone in begun):
         return True
-    is_behind = git.apart is not None and git.apart[1] > 0
-    own = {git.base, *(milestone.branch for milestone in begun)}
-    return is_behind or git.head_branch not in own
+    if here is None:
+        is_behind = git.apart is not None and git.apart[1] > 0
+        return is_behind or git.head_branch != git.base
+    bases = {git.refs.get(f"refs/heads/{git.base}"), git.refs.get(git.upstream)} - {None}
+    return bool(bases - {here.start_sha})
