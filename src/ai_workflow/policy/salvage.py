@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from ai_workflow.models.base import Record
 from ai_workflow.models.blocker import Blocker, make_blocker_ref
-from ai_workflow.models.ids import id_number, id_order
+from ai_workflow.models.ids import id_number, id_order, make_slug
 from ai_workflow.models.lane import Lane
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.project import Counters, Project, Workpackage
@@ -21,7 +22,9 @@ from ai_workflow.models.run import Run
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.status import MILESTONE_CLOSED, TASK_ACTIVE
 from ai_workflow.models.task import Task
-from ai_workflow.policy.claiming import owner_of_work
+from ai_workflow.policy.claiming import KIND_NOTE, owner_of_work
+from ai_workflow.policy.out_of_band import NUMBER as OUT_OF_BAND
+from ai_workflow.policy.recovery import RECOVERS, make_recovery
 
 LOST_RUN = "the record of this run was damaged; what its checks said is not known"
 
@@ -35,6 +38,8 @@ class Evidence(Record, frozen=True, kw_only=True):
     """Task id → `skipped` or `cancelled`, from the log of events."""
     starts: Mapping[str, str] = MappingProxyType({})
     """Milestone id → the commit that its branch parted from base at."""
+    run_tasks: Mapping[str, str] = MappingProxyType({})
+    """Damaged run → the task that the operation which made it claimed."""
     highest: Mapping[str, int] = MappingProxyType({})
     """Kind of id → the highest number that is known anywhere."""
     serial: int = 0
@@ -45,7 +50,8 @@ class Evidence(Record, frozen=True, kw_only=True):
 def forward_task(snapshot: Snapshot, task: Task, evidence: Evidence) -> Task:
     """The task in the status that the rest shows: its commit, the lane that works on it, its blocker, how it ended."""
     runs = [run for run in snapshot.runs.values() if run.task_id == task.id]
-    run_ids = dict.fromkeys((*task.run_ids, *(run.id for run in runs)))
+    claimed = (run_id for run_id, task_id in evidence.run_tasks.items() if task_id == task.id)
+    run_ids = dict.fromkeys((*task.run_ids, *(run.id for run in runs), *claimed))
     task = replace(task, run_ids=tuple(sorted(run_ids, key=id_order)), updated_at=evidence.now)
     commit = evidence.commits.get(task.id)
     ended = next((run for run in reversed(runs) if run.status == "completed"), None)
@@ -89,6 +95,57 @@ def _forward_open(snapshot: Snapshot, task: Task, runs: Sequence[Run]) -> Task:
     return replace(task, status="planned", blocked_reason=None, blocker=None) if waiting else task
 
 
+def sketch(snapshot: Snapshot, entity_id: str, fields: Mapping[str, Any], *, now: str) -> Task | Milestone | None:
+    """A task or milestone that no plan has, from the one that belongs to it: of a recovery, or made out of band.
+
+    Args:
+        fields: what can still be read of it.
+        now: when it was made, as far as that is known.
+    """
+    milestone = next((one for one in snapshot.milestones.values() if entity_id in one.task_ids), None)
+    task = next((one for one in snapshot.tasks.values() if one.milestone_id == entity_id), None)
+    repaired = _find_repaired(snapshot, milestone, task, entity_id)
+    home = snapshot.find_milestone(repaired.milestone_id) if repaired is not None else None
+    if repaired is not None and home is not None:
+        lane = snapshot.lanes.get("core")
+        milestone_id = milestone.id if milestone else task.milestone_id if task else lane.milestone_id if lane else None
+        repair_id = task.id if task else milestone.task_ids[0] if milestone else lane.current_task_id if lane else None
+        evidence = next((one.evidence for one in snapshot.open_blockers() if one.blocked_task_id == repaired.id), ())
+        if milestone_id is not None and repair_id is not None:
+            pair = make_recovery(repaired, home, milestone_id, repair_id, evidence, now=now)
+            return next((made for made in pair if made.id == entity_id), None)
+    if milestone is not None and id_number(milestone.id)[0] == OUT_OF_BAND and milestone.recovery is None:
+        notes = (f"{KIND_NOTE}ad-hoc", *([f"reason: {milestone.goal}"] if milestone.goal else []))
+        plain = Task(
+            id=entity_id, title=milestone.title, status="planned", milestone_id=milestone.id, notes=notes,
+            key=f"{milestone.id}/{make_slug(milestone.title)}", workpackage=milestone.workpackage,
+            created_at=now, updated_at=now,
+        )  # fmt: skip
+        known = {name: fields[name] for name in plain.__struct_fields__ if name in fields}
+        return msgspec.convert({**msgspec.to_builtins(plain), **known}, Task)
+    if task is not None and id_number(entity_id)[0] == OUT_OF_BAND:
+        return Milestone(
+            id=entity_id, title=task.title, status="ready", lane_id="core", branch=task.branch, task_ids=(task.id,),
+            base_branch=snapshot.project.base_branch if snapshot.project else "main", workpackage=task.workpackage,
+            created_at=now, updated_at=now,
+        )  # fmt: skip
+    return None
+
+
+def _find_repaired(snapshot: Snapshot, milestone: Milestone | None, task: Task | None, entity_id: str) -> Task | None:
+    """The task that the recovery repairs to which this id belongs."""
+    if milestone is not None:
+        return snapshot.find_task(milestone.recovery.blocked_task_id) if milestone.recovery else None
+    if task is not None:
+        named = (note.removeprefix(RECOVERS) for note in task.notes if note.startswith(RECOVERS))
+        return snapshot.find_task(next(named, None))
+    lane = snapshot.lanes.get("core")
+    if lane is None or entity_id not in (lane.milestone_id, lane.current_task_id):
+        return None
+    owner = snapshot.find_task(lane.unfinished_task_id)
+    return owner if owner is not None and owner.status == "blocked" and owner.id != entity_id else None
+
+
 def forward_milestone(snapshot: Snapshot, milestone: Milestone, evidence: Evidence) -> Milestone:
     """The milestone with every task that names it, and under way when its branch shows work."""
     own = sorted((task for task in snapshot.tasks.values() if task.milestone_id == milestone.id), key=_task_order)
@@ -96,6 +153,7 @@ def forward_milestone(snapshot: Snapshot, milestone: Milestone, evidence: Eviden
     milestone = replace(milestone, task_ids=tuple(task_ids), updated_at=evidence.now)
     lane = next((lane for lane in snapshot.lanes.values() if lane.milestone_id == milestone.id), None)
     is_begun = lane is not None or any(task.commit_sha or task.status in TASK_ACTIVE for task in own)
+    is_begun = is_begun or any(task_id in evidence.commits for task_id in task_ids)
     start_sha = milestone.start_sha or evidence.starts.get(milestone.id)
     if milestone.status not in ("planned", "ready") or not is_begun or start_sha is None:
         return milestone

@@ -217,7 +217,7 @@ def _diagnose_damage(ws: Workspace, snapshot: Snapshot, names: Names) -> Iterato
         if damage.newer:
             fix, code = UPGRADE, "state-newer"
         elif damage.path in plan.beyond:
-            fix, code = f"put a copy of {damage.path} back, for example from a backup", "state-damaged"
+            fix, code = f"put a copy of it back, or give it up: mv {damage.path} {damage.path}.damaged", "state-damaged"
         else:
             fix, code = names.repair, "state-damaged"
         yield Diagnosis(level="error", code=code, message=damage.message, path=damage.path, line=damage.line, fix=fix)
