@@ -103,7 +103,7 @@ SURFACE: dict[str, tuple[str, ...]] = {
 """Command with its necessary arguments → each further argument or option that it takes, by itself."""
 
 PENDING = {
-    "doctor",
+
     "workspace reset",
 }
 """Commands that do not exist yet; one that comes to exist must leave this list. It ends empty."""

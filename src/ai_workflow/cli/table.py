@@ -8,6 +8,7 @@ from __future__ import annotations
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("ai_workflow.cli.workspace:INIT", "set a workspace up in this repository"),
     "migrate": ("ai_workflow.cli.migrate:MIGRATE", "take a workspace of aiw 0.1.0 over"),
+    "doctor": ("ai_workflow.cli.doctor:DOCTOR", "examine the workspace, and repair what is safe to repair"),
     "demo": ("ai_workflow.cli.demo:DEMO", "watch the whole loop in a throw-away repository"),
     "status": ("ai_workflow.cli.status:STATUS", "show where things stand, in one screen"),
     "next": ("ai_workflow.cli.agent:NEXT", "claim the next task and write its prompt"),

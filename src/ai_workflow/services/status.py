@@ -20,7 +20,7 @@ def read_status(glance: Glance) -> Row:
     `{"project", "root", "base_branch", "lane": {…}, "active_milestone", "active_task", "progress": {"tasks": {status:
     n}, "milestones": {status: n}}, "blockers": […], "next_command", "damaged": [path: reason, …]}`; `lane`,
     `active_milestone` and `active_task` are elements of their lists, or null; `next_command` is null when the plan is
-    complete, or when damaged files must be repaired first.
+    complete.
 
     Raises:
         AiwError: STATE when nothing was ever stored.
@@ -70,7 +70,7 @@ def _next_command(
     blockers: Sequence[Row],
 ) -> str | None:
     if glance.rows.damaged:
-        return None
+        return glance.command("doctor --fix")
     if active is not None:
         return glance.command(f"agent finish --lane core --task {active['id']} --commit")
     if lane is not None and lane.get("status") == "paused":
@@ -125,8 +125,7 @@ def format_status(status: Row, *, now_s: float) -> list[str]:
         lines.append(f"            clear it: {inert(str(blocker['next_command']))}")
     for damage in status["damaged"]:
         lines.append(f"damaged     {inert(damage)}")
-    ending = "repair the damaged files by hand" if status["damaged"] else "the plan is complete"
-    lines.append(f"next        {inert(status['next_command'] or ending)}")
+    lines.append(f"next        {inert(status['next_command'] or 'the plan is complete')}")
     return lines
 
 

@@ -61,7 +61,12 @@ def _read_folder(
     found: dict[str, AnyEntity] = {}
     for name in sorted(names):
         rel = f"{folder_rel}/{name}"
-        data = overlay[rel] if rel in overlay else fsio.find_bytes(os.path.join(folder, name))
+        try:
+            data = overlay[rel] if rel in overlay else fsio.find_bytes(os.path.join(folder, name))
+        except AiwError as error:
+            # A folder in its place, or no right to read it: the others stay usable.
+            damaged.append(Damage(path=f"{layout.state_rel}/{rel}", line=None, message=error.message))
+            continue
         if data is None:
             continue
         entity = _decode(layout, kind, rel, data, damaged)
@@ -84,10 +89,16 @@ def _decode(layout: Layout, kind: str, rel: str, data: bytes, damaged: list[Dama
 
 
 def _read_project(layout: Layout, overlay: Mapping[str, bytes | None], damaged: list[Damage]) -> Project | None:
-    data = overlay.get("project.json") or fsio.find_bytes(layout.project)
     path = f"{layout.state_rel}/project.json"
     try:
-        return None if data is None else decode(Project, data, path=path)
+        data = overlay.get("project.json") or fsio.find_bytes(layout.project)
+    except AiwError as error:
+        damaged.append(Damage(path=path, line=None, message=error.message))
+        return None
+    if data is None:
+        return None
+    try:
+        return decode(Project, data, path=path)
     except DecodeError as error:
         damaged.append(error.damage)
         return None

@@ -64,7 +64,12 @@ class Rows:
         if rel in self._overlay:
             text: str | bytes | None = self._overlay[rel]
         else:
-            text = _find_bytes(os.path.join(self._layout.state, rel))
+            try:
+                text = _find_bytes(os.path.join(self._layout.state, rel))
+            except AiwError:
+                # A folder in its place, or no right to read it: the others stay usable.
+                self._damage(rel, ": the file cannot be read")
+                return None
         if text is None:
             return None
         try:

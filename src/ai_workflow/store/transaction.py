@@ -140,6 +140,37 @@ class Store:
         with self._locked("finish an interrupted command"):
             return self._replay()
 
+    def put_back(self, rel: str, *, seen: bytes | None, text: bytes | None) -> str | None:
+        """Replaces a file of the state that cannot be read; a copy of it, byte for byte, is kept first.
+
+        The one write outside of transactions: those refuse to write over damage.
+
+        Args:
+            rel: relative to the state folder.
+            seen: its bytes when this was decided; None for what is no file, which is moved.
+            text: the new bytes; None removes it.
+
+        Returns:
+            Where the copy lies, relative to the root; None when somebody changed the file meanwhile, and nothing was
+            done. Raises AiwError(LOCKED, IO).
+        """
+        path = self.layout.in_state(rel)
+        stem, _, ending = rel.rpartition(".")
+        mark = fsio.sha256_of(seen)[:12] if seen is not None else "folder"
+        copy = f"{self.layout.workspace_rel}/archive/damaged/{stem}-{mark}.{ending}"
+        with self._locked("repair a damaged file"):
+            if seen is None:
+                fsio.move_aside(path, self.layout.in_root(copy))
+            else:
+                if fsio.find_bytes(path) != seen:
+                    return None
+                fsio.write_file(self.layout.in_root(copy), seen, temp_dir=self.layout.temp, durable=True)
+            if text is None:
+                fsio.remove_file(path)
+            else:
+                fsio.write_file(path, text, temp_dir=self.layout.temp, durable=True)
+        return copy
+
     @contextmanager
     def whole(self, name: str) -> Iterator[WholeState]:
         """Holds the lock, with an interrupted change completed, for work on the whole state at once.
