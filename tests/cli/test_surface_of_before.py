@@ -102,10 +102,7 @@ SURFACE: dict[str, tuple[str, ...]] = {
 }
 """Command with its necessary arguments → each further argument or option that it takes, by itself."""
 
-PENDING = {
-
-    "workspace reset",
-}
+PENDING: set[str] = set()
 """Commands that do not exist yet; one that comes to exist must leave this list. It ends empty."""
 PENDING_OPTIONS: set[tuple[str, str]] = set()
 
