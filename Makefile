@@ -2,7 +2,7 @@
 UV ?= uv
 RUN ?= $(UV) run
 
-.PHONY: check lint types layers test crash golden reference
+.PHONY: check lint types layers test crash golden guide reference
 
 check: lint types layers test
 
@@ -25,6 +25,10 @@ crash:
 
 golden:
 	UPDATE_GOLDEN=1 $(RUN) python -m pytest tests/rendering -n 0
+
+# Plays what the guide tells, and writes what was printed into docs/guide.
+guide:
+	UPDATE_GUIDE=1 $(RUN) python -m pytest tests/guide -n 0
 
 reference:
 	$(RUN) python tools/write_reference.py

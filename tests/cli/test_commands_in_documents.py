@@ -3,58 +3,23 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from ai_workflow.cli.table import COMMANDS, GROUPS
+from ai_workflow.cli.table import COMMANDS
 from ai_workflow.config.schema import Config
-from ai_workflow.errors import AiwError
 from ai_workflow.rendering.handoff import render_handoffs
 from ai_workflow.rendering.init_docs import render_init_documents
 from ai_workflow.rendering.plan_prompt import PlanContext, render_plan_prompt
 from ai_workflow.rendering.queue_runbook import render_queue_runbook
 from rendering.builders import GOLDEN, make_plan, make_snapshot
+from support.command_lines import find_command_lines, refuse
 from support.project import Project, make_ready
 
 ROOT = Path(__file__).parents[2]
-_PLACEHOLDERS = {"…": "x", "SHELL": "bash"}
-
-
-def find_command_lines(text: str) -> Iterator[str]:
-    """The command lines in code spans and in blocks of shell, without `aiw` and what stands before it."""
-    blocks = re.findall(r"(?ms)^(`{3,})(?:sh|shell|console)\n(.*?)^\1$", text)
-    plain = re.sub(r"(?ms)^(`{3,})\w*\n.*?^\1$", "", text)
-    spans = [span for _, span in re.findall(r"(`+)([^`]+)\1", plain)]
-    for line in [*spans, *(line for _, block in blocks for line in block.split("\n"))]:
-        match = re.match(r"\s*(?:\$ )?(?:uv run |\w+ run )?aiw +(\S.*)", line.replace("\n", " "))
-        if match is not None:
-            yield match.group(1)
-
-
-def refuse(line: str) -> str | None:
-    """Why the command line is not taken; None when it is."""
-    words = [_PLACEHOLDERS.get(word, word) for word in shlex.split(line, comments=True)]
-    while words and words[0] in ("--json", "-q", "-v"):
-        words = words[1:]
-    if words[0] in ("--version", "--help", "--show-completion", "--install-completion") or words[-1] == "--help":
-        return None
-    name = " ".join(words[:2]) if words[0] in GROUPS else words[0]
-    if name in GROUPS:
-        return None
-    if name not in COMMANDS:
-        return f"there is no `aiw {name}`"
-    module, _, attribute = COMMANDS[name][0].partition(":")
-    parser = getattr(import_module(module), attribute).make_parser(name)
-    try:
-        parser.parse_args(words[len(name.split()) :])
-    except AiwError as error:
-        is_mention = words == name.split() and "arguments are required" in error.message
-        return None if is_mention else error.message
-    return None
 
 
 def documents() -> Iterator[tuple[str, str]]:

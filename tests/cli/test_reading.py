@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.project import PARSER_PLAN, Project, make_ready
+from support.project import PARSER_PLAN, Project, make_project, make_ready
 
 READING = (
     ("status",),
@@ -175,3 +175,11 @@ def test_events_are_lines_of_json(project: Project) -> None:
     lines = project.read("docs/ai/workspace/state/events/events.jsonl").splitlines()
     names = [json.loads(line)["event"] for line in lines]
     assert names == ["workspace_initialized", "plan_imported", "lane_started", "task_claimed"]
+
+
+def test_a_new_workspace_is_shown_the_way_to_a_plan_and_then_its_import(tmp_path: Path) -> None:
+    project = make_project(tmp_path, remote=False)
+    project.aiw("init")
+    assert project.aiw("status", "--json").json["next_command"] == "aiw agent plan-prompt --print"
+    project.plan()
+    assert project.aiw("status", "--json").json["next_command"] == "aiw plan import"

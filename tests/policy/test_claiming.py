@@ -162,3 +162,12 @@ def test_one_active_task_at_most() -> None:
 def test_when_a_milestone_is_complete(statuses: tuple[str, ...], is_done: bool) -> None:
     snapshot = state(*[task(number, status=status) for number, status in enumerate(statuses, 1)])
     assert is_complete(snapshot, snapshot.get_milestone("M01")) is is_done
+
+
+def test_a_ready_task_of_a_later_milestone_is_told_what_comes_first() -> None:
+    blocked = task(1, status="blocked", blocked_reason="waits for legal")
+    snapshot = state(blocked, task(2, status="ready", milestone="M02"), M01="in_progress", M02="ready")
+    assert explain_waiting(snapshot, [snapshot.get_milestone("M01"), snapshot.get_milestone("M02")]) == (
+        "TASK-001 is blocked: waits for legal",
+        "TASK-002 is ready, but M01 comes first",
+    )

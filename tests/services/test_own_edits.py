@@ -134,3 +134,17 @@ def test_statuses_that_both_sides_changed_conflict_for_nobody(tmp_path: Path) ->
     merged = project.git("show", f"main:{BACKLOG}")
     assert "Their line." in merged
     assert "Status: done" in merged
+
+
+def test_a_status_that_followed_is_not_taken_for_a_persons_change(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, plan=PLAN, checks=("test ! -e ../broken",))
+    project.next()
+    project.write("src/parser.py", "x\n")
+    project.write("../broken", "")
+    project.finish(code=1)
+    assert project.status() == [f" M {BACKLOG}", "?? src/parser.py"]
+    (tmp_path / "broken").unlink()
+    project.finish()
+    project.next()
+    project.write("docs/parser.md", "x\n")
+    assert "no longer there" not in project.finish().stderr

@@ -165,3 +165,19 @@ def test_cancelling_the_milestone_ends_the_recovery_too(project: Project) -> Non
     assert [project.task(number)["status"] for number in (1, 2, 3)] == ["cancelled"] * 3
     assert project.aiw("status", "--json").json["blockers"] == []
     assert project.aiw("agent", "run").stdout == "Plan complete: every milestone is merged\n"
+
+
+def test_a_recovery_that_was_left_for_a_hotfix_is_taken_up_before_it_is_finished(project: Project) -> None:
+    (shown,) = project.aiw("status", "--json").json["blockers"]
+    assert shown["next_command"] == "aiw agent finish --lane core --task TASK-001 --commit"
+    project.aiw("task", "adhoc", "--kind", "hotfix", "--title", "Mend the keeper", "--start")
+    (shown,) = project.aiw("status", "--json").json["blockers"]
+    assert shown["next_command"] == "aiw agent run --lane core --mode queue"
+    project.write("src/keep.txt", "mended\n")
+    repair(project)
+    project.finish()
+    status = project.aiw("status", "--json").json
+    assert status["next_command"] == "aiw agent run --lane core --mode queue"
+    assert project.next()["task"]["id"] == "TASK-003"
+    (shown,) = project.aiw("status", "--json").json["blockers"]
+    assert shown["next_command"] == "aiw agent finish --lane core --task TASK-001 --commit"

@@ -123,6 +123,13 @@ def _effective() -> tuple[Key, ...]:
         _key("agent.plan_builder_prompt", PATH, "document for planning models"),
         _key("agent.codex_agent_prompt", PATH, "document for agents"),
         _key("agent.queue_prompt", PATH, "document of the queue mode, generated"),
+        _key("recovery.enabled", FLAG, "false: a failing task simply stays active"),
+        _key("recovery.auto_for_failed_checks", FLAG, "true: failing checks open a recovery by themselves"),
+        _key(
+            "recovery.max_attempts_per_task",
+            COUNT,
+            "attempts of a recovery before a person is needed; 0: none is opened",
+        ),
         _key("reports.dir", PATH, "folder of the reports", below="reports"),
         _key("adr.dir", PATH, "folder of the decision records", below="adr"),
         _key("ai.entrypoint", PATH, "first document that an agent reads"),

@@ -357,17 +357,3 @@ def keep_standing(text: str, edits: Iterable[BacklogEdit], *, path: str = "backl
         if standing != BacklogEdit(item_id=edit.item_id):
             kept.append(standing)
     return tuple(kept)
-
-
-def transfer_statuses(old: str, new: str, other: str, *, path: str = "backlog.md") -> str | None:
-    """`other` with the status changes that lead from `old` to `new`; None when they differ in more than statuses.
-
-    Where two branches changed status lines that stand close together, git sees a conflict and this one does not.
-    """
-    before, after = parse_backlog(old, path=path), parse_backlog(new, path=path)
-    edits = tuple(
-        BacklogEdit(item_id=item.id, status=item.status)
-        for item in after.items
-        if (was := before.find(item.id)) is not None and was.status != item.status
-    )
-    return apply_edits(other, edits, path=path) if apply_edits(old, edits, path=path) == new else None

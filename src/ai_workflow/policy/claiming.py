@@ -20,6 +20,7 @@ from ai_workflow.policy.events import make_event
 from ai_workflow.policy.transitions import move, require_move
 
 MAX_REASONS = 20
+_READY = "is ready"
 KIND_NOTE = "kind: "
 """Begins the note that tells the kind of a task made out of band."""
 
@@ -124,12 +125,18 @@ def is_urgent(snapshot: Snapshot, milestone: Milestone) -> bool:
 
 
 def explain_waiting(snapshot: Snapshot, milestones: Sequence[Milestone]) -> tuple[str, ...]:
-    """Why no task of these milestones can be claimed, one line a task: at most 20, then a count."""
+    """Why no task of these milestones can be claimed, one line a task: at most 20, then a count.
+
+    Args:
+        milestones: the one under way first; ready tasks of the others wait for it.
+    """
     lines = []
     for milestone in milestones:
         for task in snapshot.tasks_of(milestone):
             if task.status not in TASK_CLOSED:
-                lines.append(f"{task.id} {_explain(snapshot, task)}")
+                why = _explain(snapshot, task)
+                is_behind = why == _READY and milestone is not milestones[0]
+                lines.append(f"{task.id} {why}{f', but {milestones[0].id} comes first' if is_behind else ''}")
     if len(lines) > MAX_REASONS:
         more = len(lines) - MAX_REASONS
         lines = [*lines[:MAX_REASONS], f"… and {more} more"]
@@ -144,7 +151,7 @@ def _explain(snapshot: Snapshot, task: Task) -> str:
     unmet = unmet_dependencies(snapshot, task)
     if unmet:
         return "waits for " + ", ".join(_describe(snapshot, ref) for ref in unmet)
-    return "is ready"
+    return _READY
 
 
 def _describe(snapshot: Snapshot, ref: str) -> str:

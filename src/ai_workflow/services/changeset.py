@@ -8,7 +8,9 @@ from ai_workflow.config.ownership import backlog_path, is_handoff, is_runtime
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.status import Entry, TreeStatus, describe_path, is_same_content, path_to_key, show_path
 from ai_workflow.models.lane import Baseline, DirtyPath
+from ai_workflow.plan.pending_edits import pending_files
 from ai_workflow.policy.commit_scope import ChangeSet, make_matcher, split_by_baseline
+from ai_workflow.services.own_edits import find_own_backlog
 from ai_workflow.services.workspace import Workspace
 
 LEFT_OUT = (
@@ -58,7 +60,7 @@ def collect_dirt(ws: Workspace, status: TreeStatus, *, known: Mapping[str, Dirty
         AiwError: GIT for unmerged paths; IO.
     """
     repository = ws.repository
-    pending = ws.pending_files()
+    own = _own_paths(ws, status)
     paths: dict[str, DirtyPath] = {}
     entries: dict[str, Entry] = {}
     for path, entry in status.entries.items():
@@ -68,11 +70,18 @@ def collect_dirt(ws: Workspace, status: TreeStatus, *, known: Mapping[str, Dirty
                 f"{show_path(path)} has an unresolved conflict",
                 hint="resolve it and `git add` it, or `git checkout` one side",
             )
-        if is_own_file(ws, path) or path in pending:
+        if path in own or is_own_file(ws, path):
             continue
         entries[path] = entry
         paths[path] = describe_path(repository.top, entry, known=(known or {}).get(path))
     return Dirt(paths, entries=entries, nested=status.nested)
+
+
+def _own_paths(ws: Workspace, status: TreeStatus) -> set[str]:
+    """Paths of the repository's files that differ from HEAD by aiw's own doing alone."""
+    own = {ws.repository.from_root(rel) for rel in pending_files(ws.pending_edits())}
+    backlog = find_own_backlog(ws, status)
+    return own if backlog is None else own | {backlog}
 
 
 def is_own_file(ws: Workspace, path: str) -> bool:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from ai_workflow.checks.runner import CheckCommand, run_checks
-from ai_workflow.config.ownership import backlog_path, handoff_paths
-from ai_workflow.git.commits import (
-    PrivateIndex,
-    Refusal,
-    make_commit,
-    read_commit,
-    write_blob,
-)
+from ai_workflow.git.commits import Refusal, make_commit, read_commit
 from ai_workflow.git.merges import merge_trees
 from ai_workflow.git.refs import (
     advance_branch,
@@ -24,7 +17,6 @@ from ai_workflow.git.refs import (
     find_head_branch,
     get_tree,
     is_ancestor,
-    merge_base,
     move_ref,
     switch_detached,
     switch_to,
@@ -47,6 +39,7 @@ from ai_workflow.services.landing import (
     record,
     stop,
 )
+from ai_workflow.services.merged_documents import settle_documents
 from ai_workflow.services.workspace import Workspace
 
 _ROUNDS = 3
@@ -137,11 +130,10 @@ def _make_merge(
         merged = merge_trees(git, base, tip)
         tree = merged.tree
         if merged.conflicts:
-            own = _resolve_own(ws, merged.conflicts, base=base, tip=tip)
-            foreign = [path for path in merged.conflicts if path not in own]
-            if foreign:
-                return _conflict(ws, milestone, remote, foreign)
-            tree = _with_own_documents(ws, closeout, merged.tree, own)
+            settled = settle_documents(ws, merged, base=base, tip=tip, name=f"index-{closeout.operation}")
+            if settled.conflicts:
+                return _conflict(ws, milestone, remote, settled.conflicts)
+            tree = settled.tree
     snapshot = ws.store.snapshot()
     message = render_merge_message(
         milestone,
@@ -171,53 +163,11 @@ def _squash_parents(ws: Workspace, base: str, tip: str) -> tuple[str, ...]:
     return (local,) if is_ancestor(ws.repository.git, base, local) else (base, local)
 
 
-def _conflict(ws: Workspace, milestone: Milestone, remote: Remote | None, paths: list[str]) -> Reached:
+def _conflict(ws: Workspace, milestone: Milestone, remote: Remote | None, paths: Sequence[str]) -> Reached:
     shown = tuple(show_path(path) for path in paths)
     message = f"{milestone.branch} and {ws.config.target_branch} conflict in {', '.join(shown[:5])}"
     resolve = f"git switch {milestone.branch} && git merge {name_of_target(ws, remote)}, resolve, commit"
     return stop(ws, milestone, "merge", "merge", message, evidence=shown, next_command=resolve)
-
-
-def _resolve_own(ws: Workspace, conflicts: tuple[str, ...], *, base: str, tip: str) -> dict[str, str]:
-    """The text of each document of aiw's own that conflicts; a backlog only where just statuses do."""
-    from ai_workflow.rendering.handoff import render_handoffs
-
-    handoffs = {ws.repository.from_root(rel): rel.rsplit("/", 1)[-1] for rel in handoff_paths(ws.config)}
-    texts: dict[str, str] = {}
-    if any(path in handoffs for path in conflicts):
-        rendered = render_handoffs(ws.store.snapshot(), command_prefix=ws.config.agent.command_prefix.strip())
-        texts = {path: rendered[name] for path, name in handoffs.items() if path in conflicts}
-    backlog = ws.repository.from_root(backlog_path(ws.config))
-    if backlog in conflicts and (text := _merge_backlog(ws, backlog, base=base, tip=tip)) is not None:
-        texts[backlog] = text
-    return texts
-
-
-def _merge_backlog(ws: Workspace, path: str, *, base: str, tip: str) -> str | None:
-    """One side's backlog with the status changes of the other, when one of them changed nothing but statuses."""
-    from ai_workflow.plan.backlog_edits import transfer_statuses
-    from ai_workflow.services.own_edits import find_committed
-
-    git = ws.repository.git
-    common = merge_base(git, base, tip)
-    sides = [find_committed(git, commit, path) if commit else None for commit in (common, base, tip)]
-    if any(side is None for side in sides):
-        return None
-    old, theirs, ours = (side or "" for side in sides)
-    return transfer_statuses(old, ours, theirs) or transfer_statuses(old, theirs, ours)
-
-
-def _with_own_documents(ws: Workspace, closeout: Closeout, tree: str, texts: Mapping[str, str]) -> str:
-    """The merged tree with these texts: no person resolves aiw's own documents."""
-    git = ws.repository.git
-    index = PrivateIndex(ws.repository, base=tree, name=f"index-{closeout.operation}")
-    try:
-        index.set_entries(
-            {path: f"100644 {write_blob(git, text.encode('utf-8', 'surrogateescape'))}" for path, text in texts.items()}
-        )
-        return index.write_tree()
-    finally:
-        index.close()
 
 
 def _is_checked(ws: Workspace, milestone: Milestone, *, tip: str, tree: str) -> bool:

@@ -17,6 +17,7 @@ from ai_workflow.config.ownership import backlog_path, handoff_paths
 from ai_workflow.git.commits import PrivateIndex, read_tree_entries, write_blob
 from ai_workflow.git.merges import merge_texts
 from ai_workflow.git.runner import Git
+from ai_workflow.git.status import TreeStatus
 from ai_workflow.models.base import Record
 from ai_workflow.models.project import PendingEdit, Project
 from ai_workflow.models.snapshot import Changes, Snapshot
@@ -98,6 +99,23 @@ def settle_own_edits(ws: Workspace, change: Transaction, made: str) -> None:
     kept = tuple(edit for edit in project.pending_edits if not _is_held(ws, made, edit))
     if kept != project.pending_edits:
         change.apply(Changes(put=(replace(project, pending_edits=kept),)))
+
+
+def find_own_backlog(ws: Workspace, status: TreeStatus) -> str | None:
+    """The path (from the top) of the backlog when all that differs in it from HEAD is aiw's own doing; else None."""
+    from ai_workflow.plan.backlog_edits import apply_edits
+    from ai_workflow.plan.pending_edits import backlog_edits
+
+    rel = backlog_path(ws.config)
+    path = ws.repository.from_root(rel)
+    entry = status.entries.get(path)
+    if entry is None or entry.is_staged or status.head is None:
+        return None
+    edits = backlog_edits(ws.pending_edits(), path=rel)
+    held = find_committed(ws.repository.git, status.head, path) if edits else None
+    if held is None or apply_edits(held, edits, path=rel) != _find_text(os.path.join(ws.root, *rel.split("/"))):
+        return None
+    return path
 
 
 def follow_before_commit(ws: Workspace, change: Transaction) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from ai_workflow.services.glance import Glance
 Row = dict[str, Any]
 _TEXT_CHARS = 300
 """Longest text of a state file on the screen; `show` has the rest."""
+_RUN = "agent run --lane core --mode queue"
 _OPEN_MILESTONES = ("planned", "ready", "in_progress", "blocked", "done", "pr_created")
 
 
@@ -38,6 +40,8 @@ def read_status(glance: Glance) -> Row:
     milestone_id = lane.get("milestone_id") if lane else None
     active = next((row for row in tasks if row["id"] == task_id), None)
     milestone = next((row for row in milestones if row["id"] == milestone_id), None)
+    repaired = (milestone.get("recovery") or {}).get("blocked_task_id") if milestone and active else None
+    blockers = [_with_way_back(glance, row, repaired) for row in blockers]
     return {
         "project": project.get("project_name") if project else None,
         "root": glance.root,
@@ -50,6 +54,17 @@ def read_status(glance: Glance) -> Row:
         "next_command": _next_command(glance, project, lane, milestones, tasks, active, blockers),
         "damaged": list(rows.damaged),
     }
+
+
+def _with_way_back(glance: Glance, blocker: Row, repaired: str | None) -> Row:
+    """The blocker of failed checks names the finish; while its recovery is put aside, it must be taken up first.
+
+    Args:
+        repaired: the task whose recovery is being worked on.
+    """
+    if blocker.get("step") != "checks" or blocker.get("blocked_task_id") in (None, repaired):
+        return blocker
+    return {**blocker, "next_command": glance.command(_RUN)}
 
 
 def _count(rows: Sequence[Row]) -> dict[str, int]:
@@ -82,10 +97,11 @@ def _next_command(
         return str(holding[0].get("next_command"))
     has_open = any(row.get("status") in _OPEN_MILESTONES for row in milestones)
     if not has_open and (project is None or not project.get("workpackage")):
-        return glance.command("plan import")
+        has_plan = os.path.exists(os.path.join(glance.root, *glance.plan_dir.split("/"), "milestones.md"))
+        return glance.command("plan import" if has_plan else "agent plan-prompt --print")
     if not has_open:
         return None
-    return glance.command("agent run --lane core --mode queue")
+    return glance.command(_RUN)
 
 
 def format_status(status: Row, *, now_s: float) -> list[str]:

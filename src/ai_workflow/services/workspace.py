@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from ai_workflow.clock import Clock
 from ai_workflow.config.load import find_root, load_config
 from ai_workflow.config.schema import Config
@@ -14,6 +16,7 @@ from ai_workflow.errors import AiwError, Kind
 from ai_workflow.fsio import remove_file
 from ai_workflow.git.repository import Repository, find_repository
 from ai_workflow.locks import KernelLock
+from ai_workflow.models.project import PendingEdit
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.services.documents import Documents
@@ -103,11 +106,10 @@ class Workspace:
         """A command to suggest, e.g. `command("next")` is `uv run aiw next`."""
         return f"{self.command_prefix}aiw {text}"
 
-    def pending_files(self) -> set[str]:
-        """Paths (from the top) of files that commands of aiw wrote and no commit holds yet; see `own_edits`."""
+    def pending_edits(self) -> tuple[PendingEdit, ...]:
+        """What commands of aiw did to files of the repository and no commit holds yet; see `own_edits`."""
         project = Rows(self.layout, accepts_old=True).project() or {}
-        edits = project.get("pending_edits") or []
-        return {self.repository.from_root(edit["path"]) for edit in edits if edit.get("kind") == "file"}
+        return msgspec.convert(project.get("pending_edits") or [], tuple[PendingEdit, ...])
 
     @contextmanager
     def git_effects(self, purpose: str) -> Iterator[None]:
