@@ -183,3 +183,17 @@ def test_a_new_workspace_is_shown_the_way_to_a_plan_and_then_its_import(tmp_path
     assert project.aiw("status", "--json").json["next_command"] == "aiw agent plan-prompt --print"
     project.plan()
     assert project.aiw("status", "--json").json["next_command"] == "aiw plan import"
+
+
+def test_a_new_plan_behind_a_finished_one_is_noticed(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, remote=False)
+    project.aiw("plan", "import")
+    for number in ("1", "2"):
+        project.aiw("task", "skip", number, "--reason", "not needed")
+    project.aiw("milestone", "finish", "M01")
+    assert project.aiw("status", "--json").json["next_command"] is None
+    project.plan(PARSER_PLAN.replace("Parser cleanup", "More of it"))
+    assert project.aiw("status", "--json").json["next_command"] == "aiw agent run --lane core --mode queue"
+    (project.path / "docs/ai/plan/milestones.md").unlink()
+    (project.path / "docs/ai/plan/milestones.md").mkdir()
+    assert project.aiw("status", "--json").json["next_command"] is None

@@ -190,3 +190,19 @@ def test_the_queue_goes_on_with_other_work_while_a_task_waits_for_a_person(proje
     project.finish()
     assert project.next()["task"]["id"] == "TASK-001"
     assert picture(project) == before
+
+
+def test_a_file_that_a_commit_changed_meanwhile_is_named_with_a_command_that_shows_it(tmp_path: Path) -> None:
+    plan = THREE_MILESTONES.replace("Conflict: tests/test_parser.py", "Conflict: src/parser.py\n  Depends: none")
+    project = make_ready(tmp_path, plan=plan)
+    project.next()
+    project.write("src/parser.py", "the first task's\n")
+    project.aiw("task", "block", "1", "which grammar?")
+    project.next()
+    project.write("src/parser.py", "the second task's\n")
+    project.finish()
+    project.aiw("task", "unblock", "1")
+    handed = project.aiw("agent", "run")
+    assert "so not brought back: src/parser.py\n" in handed.stderr
+    shown = handed.stderr.partition("look at it: git ")[2].splitlines()[0]
+    assert project.git(*shown.split()) == "the first task's"

@@ -157,7 +157,8 @@ def _leave_test(ws: Workspace, milestone: Milestone, closeout: Closeout) -> Reac
     branch = milestone.branch or ""
     if closeout.merge_sha is None or find_head_branch(git) is not None:
         return None
-    if find_commit(git, "HEAD") != closeout.merge_sha or find_commit(git, branch_ref(branch)) is None:
+    tested = (closeout.merge_sha, find_last_commit(ws, milestone))
+    if find_commit(git, "HEAD") not in tested or find_commit(git, branch_ref(branch)) is None:
         return None
     failure = switch_to(git, branch)
     if failure is None:
@@ -200,11 +201,14 @@ def find_tip(ws: Workspace, milestone: Milestone) -> str | None:
     """Tip of the milestone's branch; when that was deleted, its newest commit that git still has."""
     git = ws.repository.git
     tip = find_commit(git, branch_ref(milestone.branch or ""))
-    if tip is not None:
-        return tip
+    return tip or find_last_commit(ws, milestone) or find_commit(git, milestone.start_sha or "")
+
+
+def find_last_commit(ws: Workspace, milestone: Milestone) -> str | None:
+    """The commit of the task that was finished last, if git still has it."""
     done = [task for task in ws.store.snapshot().tasks_of(milestone) if task.commit_sha]
     newest = max(done, key=lambda task: (task.finished_at or "", id_order(task.id)), default=None)
-    return find_commit(git, newest.commit_sha or "" if newest else milestone.start_sha or "")
+    return find_commit(ws.repository.git, newest.commit_sha or "") if newest else None
 
 
 def find_landed(ws: Workspace, milestone: Milestone, closeout: Closeout, base: str) -> str | None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from ai_workflow.checks.runner import CheckCommand, run_checks
 from ai_workflow.git.commits import Refusal, make_commit, read_commit
 from ai_workflow.git.merges import merge_trees
 from ai_workflow.git.refs import (
@@ -18,7 +17,6 @@ from ai_workflow.git.refs import (
     get_tree,
     is_ancestor,
     move_ref,
-    switch_detached,
     switch_to,
     worktrees_of_branches,
 )
@@ -27,7 +25,6 @@ from ai_workflow.git.status import show_path
 from ai_workflow.models.milestone import Closeout, Milestone
 from ai_workflow.models.run import CheckResult
 from ai_workflow.policy.closeout import show_url
-from ai_workflow.policy.gates import describe_failure
 from ai_workflow.services.landing import (
     Listeners,
     Reached,
@@ -39,6 +36,7 @@ from ai_workflow.services.landing import (
     record,
     stop,
 )
+from ai_workflow.services.merge_test import run_merge_test
 from ai_workflow.services.merged_documents import settle_documents
 from ai_workflow.services.workspace import Workspace
 
@@ -91,7 +89,7 @@ def _prepare(
     if tree == closeout.tested_tree or _is_checked(ws, milestone, tip=tip, tree=tree):
         return Reached(closeout=closeout)
     record(ws, milestone, closeout)
-    tested = _test_merge(ws, milestone, merge_sha, remote, listeners)
+    tested = run_merge_test(ws, milestone, merge_sha, remote, listeners)
     if tested.obstacle is not None:
         return tested
     return Reached(closeout=replace(closeout, tested_tree=tree), results=tested.results)
@@ -174,59 +172,6 @@ def _is_checked(ws: Workspace, milestone: Milestone, *, tip: str, tree: str) -> 
     """Whether the tree is that of a task's commit at the branch's tip: its finish ran the checks on it."""
     is_task_commit = any(task.commit_sha == tip for task in ws.store.snapshot().tasks_of(milestone))
     return is_task_commit and tree == get_tree(ws.repository.git, tip)
-
-
-def _test_merge(
-    ws: Workspace, milestone: Milestone, merge_sha: str, remote: Remote | None, listeners: Listeners
-) -> Reached:
-    """Runs the checks on the merged tree, checked out without a branch; HEAD is where it was after."""
-    git = ws.repository.git
-    commands = _commands(ws, milestone)
-    if not commands:
-        return Reached()
-    ws.talk(f"testing {milestone.id} merged with {name_of_target(ws, remote)}")
-    branch = find_head_branch(git)
-    head = branch or find_commit(git, "HEAD") or ""
-    failure = switch_detached(git, merge_sha)
-    if failure is not None:
-        message = (
-            f"the merged tree cannot be checked out for its test, your uncommitted changes are in the way:\n{failure}"
-        )
-        return stop(ws, milestone, "merge", "test-merge", message, next_command="commit or stash them")
-    try:
-        on_start, on_output = listeners
-        results = run_checks(commands, cwd=ws.root, env=None, on_output=on_output, on_start=on_start)
-    finally:
-        back = switch_to(git, branch) if branch else switch_detached(git, head)
-    if back is not None:
-        message = f"the work tree cannot be switched back to {head}:\n{back}"
-        return stop(ws, milestone, "merge", "test-merge", message, next_command=f"git switch {head}")
-    return _judge_test(ws, milestone, remote, tuple(results))
-
-
-def _judge_test(
-    ws: Workspace, milestone: Milestone, remote: Remote | None, results: tuple[CheckResult, ...]
-) -> Reached:
-    failed = [result for result in results if result.status != "passed"]
-    if not failed:
-        return Reached(results=results)
-    base = name_of_target(ws, remote)
-    evidence = [f"{describe_failure(result)}\n{result.output_tail[-2000:]}" for result in failed]
-    message = f"{milestone.id} passes alone, but not merged with {base}"
-    repair = f"git switch {milestone.branch} && git merge {base}, repair, commit"
-    reached = stop(ws, milestone, "base", "test-merge", message, evidence=evidence, next_command=repair)
-    return replace(reached, results=results)
-
-
-def _commands(ws: Workspace, milestone: Milestone) -> tuple[CheckCommand, ...]:
-    timeout_s = float(ws.config.checks.timeout_s)
-    own = [
-        CheckCommand(run=command, timeout_s=timeout_s, name=command)
-        for task in ws.store.snapshot().tasks_of(milestone)
-        if task.status == "done"
-        for command in task.verify
-    ]
-    return tuple({command.run: command for command in (*own, *ws.config.agent.checks)}.values())
 
 
 def _publish(ws: Workspace, milestone: Milestone, closeout: Closeout, remote: Remote | None) -> Reached | None:

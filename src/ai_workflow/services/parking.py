@@ -176,6 +176,6 @@ def end_restoring(ws: Workspace, intent: Intent) -> Restored:
         shown = ", ".join(show_path(ws.repository.to_root(path)) for path in restored.kept_back[:_SHOWN])
         ws.talk(
             f"note: changed by a commit since {intent.task_id} was put aside, so not brought back: {shown}\n"
-            f"  look at it: git show {parked_ref(intent.task_id or '')}:work/PATH"
+            f"  look at it: git show {parked_ref(intent.task_id or '')}:work/{show_path(restored.kept_back[0])}"
         )
     return restored

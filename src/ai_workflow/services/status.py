@@ -96,12 +96,24 @@ def _next_command(
     if holding:
         return str(holding[0].get("next_command"))
     has_open = any(row.get("status") in _OPEN_MILESTONES for row in milestones)
-    if not has_open and (project is None or not project.get("workpackage")):
-        has_plan = os.path.exists(os.path.join(glance.root, *glance.plan_dir.split("/"), "milestones.md"))
-        return glance.command("plan import" if has_plan else "agent plan-prompt --print")
-    if not has_open:
+    plan = os.path.join(glance.root, *glance.plan_dir.split("/"), "milestones.md")
+    package = project.get("workpackage") if project else None
+    if not has_open and not package:
+        return glance.command("plan import" if os.path.exists(plan) else "agent plan-prompt --print")
+    if not has_open and not _is_new(plan, package):
         return None
     return glance.command(_RUN)
+
+
+def _is_new(plan: str, package: Row) -> bool:
+    """Whether another plan lies there than the one that was imported last. One that cannot be read is none."""
+    from ai_workflow.fsio import find_bytes, sha256_of
+
+    try:
+        data = find_bytes(plan)
+    except AiwError:
+        return False
+    return data is not None and sha256_of(data) != package.get("plan_digest")
 
 
 def format_status(status: Row, *, now_s: float) -> list[str]:
