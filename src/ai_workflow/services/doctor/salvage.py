@@ -299,8 +299,11 @@ def _find_claims(cases: list[_Case]) -> dict[str, str]:
 
 
 def _read_ends(ws: Workspace) -> dict[str, str]:
-    data = fsio.find_bytes(ws.layout.in_state(ws.layout.events_rel)) or b""
     found: dict[str, str] = {}
+    try:
+        data = fsio.find_bytes(ws.layout.in_state(ws.layout.events_rel)) or b""
+    except AiwError:
+        return found
     for line in data.split(b"\n"):
         for name, status in ((b'"task_skipped"', "skipped"), (b'"task_cancelled"', "cancelled")):
             if name in line:
@@ -338,7 +341,6 @@ def _find_highest(ws: Workspace, last_operation: str) -> dict[str, int]:
     for kind, prefix in (("task", "TASK-"), ("run", "RUN-"), ("blocker", "BLK-"), ("adr", "ADR-")):
         numbers = [id_number(name)[0] for name in names if re.match(rf"{prefix}\d", name)]
         found[kind] = max(numbers, default=0)
-    found["adr"] = max([found["adr"], *(adrs.number_of(name) for name in adrs.list_files(ws))])
     text = ws.repository.git.run("log", "--all", "--grep=^Aiw-Task: ", "--format=%B", ok=None).stdout.decode(
         "utf-8", "replace"
     )
@@ -346,6 +348,7 @@ def _find_highest(ws: Workspace, last_operation: str) -> dict[str, int]:
         numbers = [int(number) for number in re.findall(rf"^Aiw-{word}-(\d{{1,9}})", text, re.MULTILINE)]
         found[kind] = max([found[kind], *numbers])
     try:
+        found["adr"] = max([found["adr"], *(adrs.number_of(name) for name in adrs.list_files(ws))])
         backlog = read_backlog(ws.root, ws.config.plan_dir)
     except AiwError:
         backlog = None
