@@ -254,6 +254,26 @@ def test_no_number_is_given_twice_after_the_project_was_lost(make: Callable[[str
     assert made["id"] == "TASK-005"
 
 
+@pytest.mark.parametrize("rel", ["tasks/TASK-005.json", "milestones/M00-01.json"])
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_work_made_out_of_band_comes_back(rel: str, make: Callable[[str], Project], *, is_begun: bool) -> None:
+    project = make("parked" if is_begun else "active")
+    if not is_begun:
+        call(project, "task", "adhoc", "--kind", "hotfix", "--title", "Stop the crash at start")
+    title = project.state(rel)["title"]
+    path = project.path / STATE / rel
+    path.write_bytes(b"")
+    code, out = call(project, "doctor", "--fix")
+    assert code == 0, out
+    assert project.state(rel)["title"] == title
+    if is_begun:
+        project.write("src/crash.py", "fixed\n")
+        project.finish()
+    else:
+        project.aiw("agent", "task", "TASK-005")
+    assert serious(project) == []
+
+
 def test_other_commands_name_the_doctor(make: Callable[[str], Project]) -> None:
     project = make("active")
     project.write(f"{STATE}/tasks/TASK-002.json", "{")

@@ -34,6 +34,7 @@ from ai_workflow.services.workspace import Talk, Workspace
 
 UPGRADE = "python -m pip install --upgrade aiw"
 _PLACE = re.compile(r"(?P<path>[^\n:]+):(?P<line>\d+): (?P<message>.*)", re.DOTALL)
+_STATE_FILE = re.compile(r"\S+/state/\S+\.json(?= )")
 _PYTHON = (3, 11)
 _T = TypeVar("_T")
 
@@ -138,6 +139,8 @@ def _try(found: list[Diagnosis], what: str, path: str, ask: Callable[[], _T]) ->
     try:
         return ask()
     except AiwError as error:
+        named = _STATE_FILE.match(error.message)
+        path = named.group() if named else path
         fix = error.hint or join_command("ls", "-ld", path)
         found.append(Diagnosis(level="error", code=f"cannot-read-{what}", message=error.message, path=path, fix=fix))
         return None
