@@ -105,6 +105,20 @@ def test_the_loop_goes_on_after_a_repair(rel: str, make: Callable[[str], Project
     finish_everything(project)
 
 
+def test_waived_proof_is_not_forgotten(make: Callable[[str], Project]) -> None:
+    project = make("active")
+    project.finish("--no-check", "--reason", "the machine is down", code=3)
+    before = project.task(2)
+    project.write(f"{STATE}/tasks/TASK-002.json", "")
+    call(project, "doctor", "--fix")
+    after = project.task(2)
+    assert (after["status"], after["commit_sha"]) == ("done", before["commit_sha"])
+    assert before["unproven"]
+    assert after["unproven"] == before["unproven"]
+    project.finish("--task", "TASK-002", code=3)
+    assert project.milestone("M01")["status"] == "blocked"
+
+
 def test_everything_damaged_at_once_is_repaired(make: Callable[[str], Project]) -> None:
     project = make("active")
     for path in (project.path / STATE).rglob("*.json"):
