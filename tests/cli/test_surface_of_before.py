@@ -15,7 +15,7 @@ from support.project import Project
 SURFACE: dict[str, tuple[str, ...]] = {
     "version": (),
     "init": ("--force", "--base-branch main", "--project-name x", "--no-git"),
-    "doctor": (),
+    "doctor": ("--fix", "--json"),
     "status": (),
     "next": ("--lane core", "-l core"),
     "plan import PATH": ("--no-chain", "--force", "--optimize"),

@@ -152,6 +152,28 @@ def check_adr(project: Project) -> None:
     assert {adr["title"] for adr in adrs} == {"Errors are values"}
 
 
+def prepare_damaged(folder: Path) -> Project:
+    project = prepare_begun(folder)
+    state = project.path / "docs/ai/workspace/state"
+    (state / "lanes/core.json").write_bytes(b"")
+    (state / "tasks/TASK-001.json").write_bytes((state / "tasks/TASK-001.json").read_bytes()[:200])
+    with (state / "events/events.jsonl").open("a") as stream:
+        stream.write("{half")
+    (project.path / "docs/ai/START_HERE.md").unlink()
+    return project
+
+
+def check_repaired(project: Project) -> None:
+    assert project.aiw("doctor").stdout == "Healthy: 0 errors, 0 warnings\n"
+    assert project.task(1)["commit_sha"] == project.git("rev-parse", "HEAD")
+    kept = [path.read_bytes() for path in (project.path / "docs/ai/workspace/archive/damaged").rglob("*.json*")]
+    assert b"" in kept
+    assert any(data.endswith(b"{half") for data in kept)
+    assert project.status() == []
+    project.next()
+    assert project.task(2)["status"] == "in_progress"
+
+
 def prepare_leftover(folder: Path) -> Project:
     """M01 is merged, and its branch is back, here and on origin."""
     project = prepare_closeout(folder)
@@ -287,6 +309,7 @@ CASES: dict[str, tuple[Callable[[Path], Project], tuple[str, ...], Callable[[Pro
     "git-branch": (prepare_next, ("git", "branch", "M01"), check_branch),
     "git-push": (prepare_begun, ("git", "push", "M01"), check_push),
     "git-sync": (prepare_behind, ("git", "sync"), check_sync),
+    "doctor-fix": (prepare_damaged, ("doctor", "--fix"), check_repaired),
     "git-cleanup": (prepare_leftover, ("git", "cleanup", "--local", "--remote"), check_cleanup),
 }
 

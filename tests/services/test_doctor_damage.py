@@ -105,6 +105,20 @@ def test_the_loop_goes_on_after_a_repair(rel: str, make: Callable[[str], Project
     finish_everything(project)
 
 
+def test_waived_proof_is_not_forgotten(make: Callable[[str], Project]) -> None:
+    project = make("active")
+    project.finish("--no-check", "--reason", "the machine is down", code=3)
+    before = project.task(2)
+    project.write(f"{STATE}/tasks/TASK-002.json", "")
+    call(project, "doctor", "--fix")
+    after = project.task(2)
+    assert (after["status"], after["commit_sha"]) == ("done", before["commit_sha"])
+    assert before["unproven"]
+    assert after["unproven"] == before["unproven"]
+    project.finish("--task", "TASK-002", code=3)
+    assert project.milestone("M01")["status"] == "blocked"
+
+
 def test_everything_damaged_at_once_is_repaired(make: Callable[[str], Project]) -> None:
     project = make("active")
     for path in (project.path / STATE).rglob("*.json"):
@@ -252,6 +266,26 @@ def test_no_number_is_given_twice_after_the_project_was_lost(make: Callable[[str
     assert (counters["task"], counters["run"], counters["backlog"]) == (4, 2, 1)
     made = project.aiw("task", "adhoc", "--title", "Stop the crash at start", "--json").json
     assert made["id"] == "TASK-005"
+
+
+@pytest.mark.parametrize("rel", ["tasks/TASK-005.json", "milestones/M00-01.json"])
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_work_made_out_of_band_comes_back(rel: str, make: Callable[[str], Project], *, is_begun: bool) -> None:
+    project = make("parked" if is_begun else "active")
+    if not is_begun:
+        call(project, "task", "adhoc", "--kind", "hotfix", "--title", "Stop the crash at start")
+    title = project.state(rel)["title"]
+    path = project.path / STATE / rel
+    path.write_bytes(b"")
+    code, out = call(project, "doctor", "--fix")
+    assert code == 0, out
+    assert project.state(rel)["title"] == title
+    if is_begun:
+        project.write("src/crash.py", "fixed\n")
+        project.finish()
+    else:
+        project.aiw("agent", "task", "TASK-005")
+    assert serious(project) == []
 
 
 def test_other_commands_name_the_doctor(make: Callable[[str], Project]) -> None:

@@ -152,6 +152,7 @@ CASES: dict[str, tuple[str, Break]] = {
     "blocked-without-blocker": ("active", state("tasks/TASK-004.json", status="blocked")),
     "blocker-missing": ("active", lose_blocker),
     "blocker-holds-nothing": ("recovery", hold),
+    "milestone-blocker-missing": ("active", state("milestones/M01.json", status="blocked")),
     "run-left-open": ("merged", state("runs/RUN-0001.json", status="started")),
     "unproven": ("active", unproven),
     "done-without-commit": ("active", state("tasks/TASK-001.json", commit_sha=None)),
@@ -413,3 +414,34 @@ def test_no_state_is_an_error_that_init_clears(make: Callable[[str], Project]) -
     assert found["path"] == f"{STATE}/project.json"
     type_in(project, found["fix"])
     assert serious(project) == ["no-checks"]
+
+
+def test_a_workspace_of_0_1_0_is_named(make: Callable[[str], Project]) -> None:
+    project = make("merged")
+    old = {"schema_version": 1, "project_name": "p", "workspace_version": "0.2.0", "base_branch": "main"}
+    project.write(f"{STATE}/project.json", json.dumps(old))
+    found = find(project, "cannot-read-state")
+    assert (found["level"], found["path"]) == ("error", f"{STATE}/project.json")
+    assert call(project, "doctor", "--fix")[0] == 1
+    assert json.loads(project.read(f"{STATE}/project.json")) == old
+
+
+def test_a_cut_off_history_and_submodules_are_only_told(make: Callable[[str], Project], tmp_path: Path) -> None:
+    project = make("merged")
+    clone = Project(tmp_path / "clone")
+    project.git("clone", "--quiet", "--depth", "2", f"file://{project.path}", str(clone.path))
+    call(clone, "init")
+    clone.write(".gitmodules", "")
+    assert find(clone, "shallow")["level"] == "info"
+    assert find(clone, "submodules")["level"] == "info"
+
+
+def test_a_base_that_only_the_remote_has_is_a_warning(make: Callable[[str], Project], tmp_path: Path) -> None:
+    project = make("active")
+    project.git("remote", "add", "origin", str(tmp_path / "nowhere"))
+    project.git("update-ref", "refs/remotes/origin/main", "main")
+    project.git("branch", "--quiet", "-D", "main")
+    found = find(project, "base-missing")
+    assert (found["level"], found["fix"]) == ("warning", "git branch main origin/main")
+    type_in(project, found["fix"])
+    assert "base-missing" not in serious(project)

@@ -21,7 +21,7 @@ from ai_workflow.models.project import Counters, Project, Workpackage
 from ai_workflow.models.run import Run
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.status import MILESTONE_CLOSED, TASK_ACTIVE
-from ai_workflow.models.task import Task
+from ai_workflow.models.task import Decision, Task
 from ai_workflow.policy.claiming import KIND_NOTE, owner_of_work
 from ai_workflow.policy.out_of_band import NUMBER as OUT_OF_BAND
 from ai_workflow.policy.recovery import RECOVERS, make_recovery
@@ -34,6 +34,8 @@ class Evidence(Record, frozen=True, kw_only=True):
 
     commits: Mapping[str, str] = MappingProxyType({})
     """Task id → the commit with its trailers."""
+    unproven: Mapping[str, str] = MappingProxyType({})
+    """Task id → why that commit says that it is unproven."""
     ended: Mapping[str, str] = MappingProxyType({})
     """Task id → `skipped` or `cancelled`, from the log of events."""
     starts: Mapping[str, str] = MappingProxyType({})
@@ -60,6 +62,8 @@ def forward_task(snapshot: Snapshot, task: Task, evidence: Evidence) -> Task:
             task,
             status="done",
             commit_sha=commit or (ended.commit_sha if ended else None),
+            unproven=evidence.unproven.get(task.id, task.unproven),
+            decisions=(*task.decisions, *_waived(task, evidence)),
             finished_at=ended.finished_at if ended else task.finished_at or evidence.now,
             audit_path=ended.audit_path if ended else task.audit_path,
             blocked_reason=None,
@@ -71,6 +75,14 @@ def forward_task(snapshot: Snapshot, task: Task, evidence: Evidence) -> Task:
         status = "skipped" if evidence.ended[task.id] == "skipped" else "cancelled"
         return replace(task, status=status, finished_at=task.finished_at or evidence.now, blocker=None)
     return _forward_open(snapshot, task, runs)
+
+
+def _waived(task: Task, evidence: Evidence) -> tuple[Decision, ...]:
+    """What holds the closeout of work whose commit says that its proof was waived."""
+    reason = evidence.unproven.get(task.id)
+    if reason is None or any(decision.kind == "unproven" for decision in task.decisions):
+        return ()
+    return (Decision(kind="unproven", reason=reason, actor="unknown", at=evidence.now),)
 
 
 def _forward_open(snapshot: Snapshot, task: Task, runs: Sequence[Run]) -> Task:

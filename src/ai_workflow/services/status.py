@@ -100,7 +100,7 @@ def _next_command(
     package = project.get("workpackage") if project else None
     if not has_open and not package:
         return glance.command("plan import" if os.path.exists(plan) else "agent plan-prompt --print")
-    if not has_open and not _is_new(plan, package):
+    if not has_open and (package is None or not _is_new(plan, package)):
         return None
     return glance.command(_RUN)
 

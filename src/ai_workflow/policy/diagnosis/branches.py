@@ -157,7 +157,7 @@ def _diagnose_repository(facts: GitFacts) -> Iterator[Diagnosis]:
         yield Diagnosis(
             level="warning",
             code="git-lock",
-            message=f"{lock.path} lies there for {lock.age_s:.0f} s: a git command is at work, or one was killed",
+            message=f"this lock is {lock.age_s:.0f} s old: a git command is at work, or one was killed",
             path=lock.path,
             fix=join_command("rm", lock.path),
         )
@@ -165,7 +165,7 @@ def _diagnose_repository(facts: GitFacts) -> Iterator[Diagnosis]:
         yield Diagnosis(
             level="error",
             code="runtime-tracked",
-            message=f"{path} is aiw's own, and git tracks it: every switch of branches would change it",
+            message="this is aiw's own, and git tracks it: every switch of branches would change it",
             path=path,
             fix=join_command("git", "rm", "-r", "--cached", "--quiet", "--", path),
         )

@@ -57,7 +57,7 @@ def diagnose_documents(snapshot: Snapshot, facts: DocumentFacts, names: Names) -
         yield Diagnosis(
             level="warning",
             code="document-missing",
-            message=f"{path} is not there",
+            message="this document is not there",
             path=path,
             fix=names.command("init"),
         )
@@ -71,11 +71,11 @@ def diagnose_documents(snapshot: Snapshot, facts: DocumentFacts, names: Names) -
             fix=names.command("next"),
         )
     if facts.block is not None:
-        what = "does not have the lines" if facts.block == "missing" else "does not have all the lines"
+        what = "the lines" if facts.block == "missing" else "some of the lines"
         yield Diagnosis(
             level="warning",
             code="gitignore-block",
-            message=f".gitignore {what} that keep aiw's runtime files out of git",
+            message=f"{what} that keep aiw's runtime files out of git are missing",
             path=".gitignore",
             fix=names.command("init"),
         )
@@ -89,13 +89,17 @@ def _diagnose_handoffs(facts: DocumentFacts, names: Names) -> Iterator[Diagnosis
         "missing": "is not there",
         "conflict": "holds merge-conflict markers",
         "too-long": "is longer than reports.active_file_max_bytes",
-        "differs": "is not what the state makes of it; the next finish writes and commits it",
+        "differs": "lags behind the state; the next finish writes and commits it",
     }
+    lagging = [path for path, what in facts.handoffs.items() if what == "differs"]
     for path, what in facts.handoffs.items():
+        if what == "differs" and path != lagging[0]:
+            continue
+        more = f" (and {len(lagging) - 1} more)" if what == "differs" and len(lagging) > 1 else ""
         yield Diagnosis(
             level="info" if what == "differs" else "warning",
             code=f"handoff-{what}",
-            message=f"{path} {words[what]}",
+            message=f"this handoff{more} {words[what]}",
             path=path,
             fix=names.command("report", "all"),
         )
@@ -197,7 +201,7 @@ def _diagnose_adrs(facts: DocumentFacts, names: Names) -> Iterator[Diagnosis]:
         yield Diagnosis(
             level="info",
             code="adr-file-unknown",
-            message=f"{path} is no decision that the state knows, so no prompt names it",
+            message="the state does not know this decision, so no prompt names it",
             path=path,
             fix=names.command("adr", "new", "TITLE", "--decision", "TEXT"),
         )

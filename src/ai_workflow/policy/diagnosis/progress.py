@@ -29,7 +29,7 @@ def diagnose_progress(snapshot: Snapshot, names: Names) -> Iterator[Diagnosis]:
     yield from _diagnose_runs(snapshot, names, damaged)
     for milestone in snapshot.milestones.values():
         yield from _diagnose_recovery(snapshot, milestone, names, damaged)
-        yield from _diagnose_milestone(snapshot, milestone, names)
+        yield from _diagnose_milestone(snapshot, milestone, names, damaged)
     yield from _diagnose_readiness(snapshot, names)
 
 
@@ -207,7 +207,19 @@ def _diagnose_recovery(
         )
 
 
-def _diagnose_milestone(snapshot: Snapshot, milestone: Milestone, names: Names) -> Iterator[Diagnosis]:
+def _is_held(snapshot: Snapshot, milestone: Milestone, damaged: frozenset[str]) -> bool:
+    ref = milestone.blocker
+    if ref is not None and ref.id in damaged:
+        return True
+    return any(
+        blocker.blocked_milestone_id == milestone.id or (ref is not None and blocker.id == ref.id)
+        for blocker in snapshot.open_blockers()
+    )
+
+
+def _diagnose_milestone(
+    snapshot: Snapshot, milestone: Milestone, names: Names, damaged: frozenset[str]
+) -> Iterator[Diagnosis]:
     path = names.file("milestone", milestone.id)
     is_closed = milestone.status in MILESTONE_CLOSED
     if not is_closed and find_unproven(snapshot, milestone):
@@ -221,11 +233,11 @@ def _diagnose_milestone(snapshot: Snapshot, milestone: Milestone, names: Names) 
             path=path,
             fix=names.command(*accept) if holds else None,
         )
-    if milestone.status == "blocked" and milestone.blocker is None:
+    if milestone.status == "blocked" and not _is_held(snapshot, milestone, damaged):
         yield Diagnosis(
             level="warning",
-            code="blocked-without-blocker",
-            message=f"{milestone.id} is blocked, and nothing says by what",
+            code="milestone-blocker-missing",
+            message=f"{milestone.id} is blocked, and no open blocker says by what",
             path=path,
             fix=names.command("milestone", "finish" if is_complete(snapshot, milestone) else "start", milestone.id),
         )

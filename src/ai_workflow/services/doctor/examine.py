@@ -25,7 +25,7 @@ from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.plan.dependencies import find_cycles
 from ai_workflow.policy.diagnosis.branches import GitFacts, diagnose_git
 from ai_workflow.policy.diagnosis.documents import diagnose_documents
-from ai_workflow.policy.diagnosis.finding import Diagnosis, Names, sort_findings
+from ai_workflow.policy.diagnosis.finding import Diagnosis, Names, join_command, sort_findings
 from ai_workflow.policy.diagnosis.progress import diagnose_progress
 from ai_workflow.policy.diagnosis.references import diagnose_references, make_waiting_graph
 from ai_workflow.policy.diagnosis.settings import diagnose_settings
@@ -34,6 +34,7 @@ from ai_workflow.services.workspace import Talk, Workspace
 
 UPGRADE = "python -m pip install --upgrade aiw"
 _PLACE = re.compile(r"(?P<path>[^\n:]+):(?P<line>\d+): (?P<message>.*)", re.DOTALL)
+_STATE_FILE = re.compile(r"\S+/state/\S+\.json(?= )")
 _PYTHON = (3, 11)
 _T = TypeVar("_T")
 
@@ -108,7 +109,7 @@ def examine(ws: Workspace) -> Examination:
     snapshot = _try(found, "state", ws.layout.state_rel, ws.store.snapshot) if journal is None else None
     is_damaged = journal is not None
     if snapshot is not None:
-        found += _diagnose_state(ws, snapshot, names)
+        _try_all(found, "state", ws.layout.state_rel, lambda: _diagnose_state(ws, snapshot, names))
         is_damaged = bool(snapshot.damaged)
     git = _read_git(ws, snapshot, found)
     if snapshot is not None:
@@ -138,7 +139,9 @@ def _try(found: list[Diagnosis], what: str, path: str, ask: Callable[[], _T]) ->
     try:
         return ask()
     except AiwError as error:
-        fix = error.hint or "see the message"
+        named = _STATE_FILE.match(error.message)
+        path = named.group() if named else path
+        fix = error.hint or join_command("ls", "-ld", path)
         found.append(Diagnosis(level="error", code=f"cannot-read-{what}", message=error.message, path=path, fix=fix))
         return None
 

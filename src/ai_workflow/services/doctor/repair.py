@@ -12,7 +12,7 @@ from functools import partial
 
 from ai_workflow import fsio
 from ai_workflow.config.ownership import handoff_paths
-from ai_workflow.errors import AiwError
+from ai_workflow.errors import AiwError, Kind
 from ai_workflow.models.base import Record
 from ai_workflow.models.snapshot import Changes, Damage, Snapshot
 from ai_workflow.policy.events import make_event
@@ -54,12 +54,14 @@ def repair(ws: Workspace) -> Repaired:
     if fsio.find_bytes(ws.layout.journal) is not None:
         ws.store.recover()
         done.append(Repair(message="what a killed command had stored was completed from its journal"))
-    _restore_damaged(ws, done)
-    _settle_intents(ws, done)
-    _clean_logs(ws, done)
-    _repair_state(ws, done)
-    _restore_documents(ws, done)
-    _log(ws, done)
+    for step in (_restore_damaged, _settle_intents, _clean_logs, _repair_state, _restore_documents, _log):
+        try:
+            step(ws, done)
+        except AiwError as error:
+            if error.kind == Kind.LOCKED:
+                raise
+            # What else can be repaired is; the examination that follows names what stood in the way.
+            ws.talk(f"note: {error.message}")
     return Repaired(repairs=tuple(done), after=examine(ws))
 
 
@@ -106,10 +108,7 @@ def _settle_intents(ws: Workspace, done: list[Repair]) -> None:
     before = set(ws.store.snapshot().intents)
     if not before or ws.store.snapshot().project is None:
         return
-    try:
-        resume.resume(ws)
-    except AiwError as error:
-        ws.talk(f"note: {error.message}")
+    _try(ws, partial(resume.resume, ws))
     settled = before - set(ws.store.snapshot().intents)
     done.extend(
         Repair(message=f"settled {intent_id}, which a killed command had begun") for intent_id in sorted(settled)

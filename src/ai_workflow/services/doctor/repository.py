@@ -11,7 +11,7 @@ from ai_workflow.git.refs import count_apart, find_head_branch
 from ai_workflow.git.remotes import find_remote
 from ai_workflow.git.repository import Repository
 from ai_workflow.git.runner import Git, split_nul
-from ai_workflow.git.trailers import find_commits
+from ai_workflow.git.trailers import TrailedCommit, find_commits
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.policy.diagnosis.branches import GitFacts, Lock
@@ -42,6 +42,7 @@ def read_git_facts(ws: Workspace, snapshot: Snapshot) -> GitFacts:
     missing = _find_missing(git, _named_commits(snapshot))
     done = {task.commit_sha for task in _done(snapshot) if task.commit_sha not in missing}
     unreachable = _beyond(git, done, tips)
+    again = find_commits_of_tasks(ws, snapshot, _in_doubt(snapshot, missing | unreachable), tips=tips)
     landed = {sha for sha in _landed(snapshot) if sha not in missing}
     return GitFacts(
         head_branch=head_branch,
@@ -61,7 +62,7 @@ def read_git_facts(ws: Workspace, snapshot: Snapshot) -> GitFacts:
         missing=missing,
         unreachable=unreachable,
         not_landed=_beyond(git, landed, [sha for sha in (here, there) if sha]),
-        rewritten=find_commits_of_tasks(ws, snapshot, _in_doubt(snapshot, missing | unreachable), tips=tips),
+        rewritten={task_id: commit.sha for task_id, commit in again.items()},
     )
 
 
@@ -125,22 +126,22 @@ def _in_doubt(snapshot: Snapshot, lost: frozenset[str]) -> list[str]:
 
 def find_commits_of_tasks(
     ws: Workspace, snapshot: Snapshot, task_ids: Sequence[str], *, tips: Sequence[str] | None = None
-) -> dict[str, str]:
+) -> dict[str, TrailedCommit]:
     """Task id → the one commit on a branch that carries its trailers; left out where there is none, or several."""
     if not task_ids:
         return {}
     if tips is None:
         tips = _tips(_read_refs(ws.repository.git), None)
     project = ws.repository.prefix.rstrip("/")
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[TrailedCommit]] = {}
     for commit in find_commits(ws.repository.git, "Task", task_ids, tips=tips):
         task_id = commit.trailers.get("Task", "")
         task = snapshot.find_task(task_id)
         package = str(task.workpackage) if task else commit.trailers.get("Workpackage")
         is_own = commit.trailers.get("Project", "") == project and commit.trailers.get("Workpackage") == package
         if is_own and commit.tasks == (task_id,):
-            found.setdefault(task_id, []).append(commit.sha)
-    return {task_id: shas[0] for task_id, shas in found.items() if len(shas) == 1}
+            found.setdefault(task_id, []).append(commit)
+    return {task_id: commits[0] for task_id, commits in found.items() if len(commits) == 1}
 
 
 def _has_identity(git: Git) -> bool:

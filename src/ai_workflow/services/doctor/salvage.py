@@ -81,6 +81,8 @@ class _Case(Record, frozen=True, kw_only=True):
     kind: str
     entity_id: str
     seen: bytes | None
+    is_folder: bool
+    """Whether a folder stands there, which can be moved away; a file that may not be read cannot be copied."""
     history: History
 
     @property
@@ -125,22 +127,18 @@ def _examine(ws: Workspace, damage: Damage) -> _Case:
         kind=_KIND_OF_FOLDER.get(folder, "project"),
         entity_id=name.removesuffix(".json"),
         seen=seen,
+        is_folder=os.path.isdir(ws.layout.in_state(rel)),
         history=read_history(ws.layout, rel) if folder else History(),
     )
 
 
 def _exactly(case: _Case) -> Salvage | None:
-    if case.seen is None and not _is_folder_like(case):
+    if case.seen is None and not case.is_folder:
         return None
     if case.history.is_removed:
         return _step(case, None, "its last operation removed it", is_exact=True)
     text = find_exact(KINDS[case.kind], case.data, case.history)
     return None if text is None else _step(case, text, "as its last operation left it", is_exact=True)
-
-
-def _is_folder_like(case: _Case) -> bool:
-    """Whether what stands there can be moved away: a file that may not be read cannot be copied."""
-    return "directory" in case.damage.message.lower()
 
 
 def _step(case: _Case, text: bytes | None, how: str, *, is_exact: bool = False) -> Salvage:
@@ -153,7 +151,7 @@ def _roughly(
     ws: Workspace, snapshot: Snapshot, case: _Case, imported: Entity | None, evidence: Evidence
 ) -> Salvage | None:
     """The newest version that is known, brought forward by what the rest of the state proves."""
-    if case.seen is None and not _is_folder_like(case):
+    if case.seen is None and not case.is_folder:
         return None
     if case.kind == "intent":
         return _intent(ws, snapshot, case)
@@ -277,8 +275,11 @@ def gather_evidence(ws: Workspace, snapshot: Snapshot, cases: list[_Case]) -> Ev
     milestones = [case for case in cases if case.kind == "milestone"]
     operations = read_operations(ws.layout)
     is_project = any(case.kind == "project" for case in cases)
+    commits = find_commits_of_tasks(ws, snapshot, tasks)
+    unproven = {key: commit.trailers["Unproven"] for key, commit in commits.items() if "Unproven" in commit.trailers}
     return Evidence(
-        commits=find_commits_of_tasks(ws, snapshot, tasks),
+        commits={task_id: commit.sha for task_id, commit in commits.items()},
+        unproven=unproven,
         ended=_read_ends(ws),
         starts=_find_starts(ws, milestones),
         run_tasks=_find_claims(cases),
@@ -299,8 +300,11 @@ def _find_claims(cases: list[_Case]) -> dict[str, str]:
 
 
 def _read_ends(ws: Workspace) -> dict[str, str]:
-    data = fsio.find_bytes(ws.layout.in_state(ws.layout.events_rel)) or b""
     found: dict[str, str] = {}
+    try:
+        data = fsio.find_bytes(ws.layout.in_state(ws.layout.events_rel)) or b""
+    except AiwError:
+        return found
     for line in data.split(b"\n"):
         for name, status in ((b'"task_skipped"', "skipped"), (b'"task_cancelled"', "cancelled")):
             if name in line:
@@ -338,7 +342,6 @@ def _find_highest(ws: Workspace, last_operation: str) -> dict[str, int]:
     for kind, prefix in (("task", "TASK-"), ("run", "RUN-"), ("blocker", "BLK-"), ("adr", "ADR-")):
         numbers = [id_number(name)[0] for name in names if re.match(rf"{prefix}\d", name)]
         found[kind] = max(numbers, default=0)
-    found["adr"] = max([found["adr"], *(adrs.number_of(name) for name in adrs.list_files(ws))])
     text = ws.repository.git.run("log", "--all", "--grep=^Aiw-Task: ", "--format=%B", ok=None).stdout.decode(
         "utf-8", "replace"
     )
@@ -346,6 +349,7 @@ def _find_highest(ws: Workspace, last_operation: str) -> dict[str, int]:
         numbers = [int(number) for number in re.findall(rf"^Aiw-{word}-(\d{{1,9}})", text, re.MULTILINE)]
         found[kind] = max([found[kind], *numbers])
     try:
+        found["adr"] = max([found["adr"], *(adrs.number_of(name) for name in adrs.list_files(ws))])
         backlog = read_backlog(ws.root, ws.config.plan_dir)
     except AiwError:
         backlog = None
