@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from support.legacy import make_recovery
 from support.project import PARSER_PLAN, Project, make_project, make_ready
 
 IS_COMPLETE = bool(os.environ.get("AIW_ALL_CRASH_POINTS"))
@@ -192,7 +193,79 @@ def prepare_behind(folder: Path) -> Project:
     return project
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Path below the folder → bytes, git's own folder left out."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def prepare_reset(folder: Path) -> Project:
+    """Work under way, and beside the project a copy of its state."""
+    project = prepare_finish(folder)
+    project.finish()
+    project.next()
+    shutil.copytree(project.path / "docs/ai/workspace/state", folder / "before")
+    return project
+
+
+def prepare_restore_of_a_reset(folder: Path) -> Project:
+    project = prepare_reset(folder)
+    project.aiw("workspace", "reset", "--force")
+    project.aiw("task", "adhoc", "--title", "Made since")
+    return project
+
+
+def prepare_uninstall(folder: Path) -> Project:
+    """A fresh workspace, and beside it a copy of what was there before."""
+    project = make_project(folder, files={"README.md": "# project\n", ".gitignore": "*.log"})
+    shutil.copytree(project.path, folder / "before", ignore=shutil.ignore_patterns(".git"))
+    project.aiw("init")
+    return project
+
+
 LEFTOVER = "ai/m01-parser-cleanup"
+
+
+def check_migrate(project: Project) -> None:
+    archive = project.path / "docs/ai/workspace/archive/0.1.0"
+    assert (archive / ".gitignore").read_text().endswith("docs/operator/queue-run.md\n")
+    assert '"workspace_version"' in (archive / "docs/ai/workspace/state/project.json").read_text()
+    assert project.read(".gitignore").count("# >>> aiw runtime files") == 1
+    assert project.state("project.json")["serial"] == 1
+    assert project.state("lanes/core.json")["current_task_id"] == "TASK-001"
+    assert "M02: Parser errors" in project.read("docs/ai/workspace/active-roadmap.md")
+    assert not (project.path / "docs/ai/workspace/state/locks").exists()
+    project.finish()
+    assert project.task(1)["status"] == "done"
+
+
+def check_reset(project: Project) -> None:
+    assert project.aiw("task", "list", "--json").json["tasks"] == []
+    assert project.state("project.json")["counters"]["task"] == 2
+    folder = project.path / "docs/ai/workspace"
+    assert len(list((folder / "archive").iterdir())) == 1
+    assert not (folder / "prompts").exists()
+    assert not (folder / "tasks").exists()
+    project.aiw("workspace", "restore")
+    assert files_of(folder / "state") == files_of(project.path.parent / "before")
+
+
+def check_restored(project: Project) -> None:
+    folder = project.path / "docs/ai/workspace"
+    kept, now = files_of(project.path.parent / "before"), files_of(folder / "state")
+    kept.pop("project.json")
+    assert now.pop("project.json")
+    assert now == kept
+    assert project.state("project.json")["counters"]["task"] == 3
+    assert (folder / "prompts/next-core.md").is_file()
+    names = sorted(path.name.partition("-2")[0] for path in (folder / "archive").iterdir())
+    assert names == ["before-restore", "reset"]
+
+
+def check_uninstall(project: Project) -> None:
+    assert files_of(project.path) == files_of(project.path.parent / "before")
+    assert sorted(path.name for path in project.path.iterdir()) == [".git", ".gitignore", "README.md"]
+    assert project.status() == []
 
 
 def check_init(project: Project) -> None:
@@ -306,6 +379,10 @@ CASES: dict[str, tuple[Callable[[Path], Project], tuple[str, ...], Callable[[Pro
     "finish-a-recovery": (prepare_recovery, FINISH, check_recovery),
     "backlog-promote": (prepare_backlog, ("backlog", "promote", "BLG-001"), check_promote),
     "adr-new": (prepare_backlog, ("adr", "new", "Errors are values", "-d", "They are."), check_adr),
+    "migrate": (make_recovery, ("migrate",), check_migrate),
+    "reset": (prepare_reset, ("workspace", "reset", "--force"), check_reset),
+    "restore-a-reset": (prepare_restore_of_a_reset, ("workspace", "restore"), check_restored),
+    "uninstall": (prepare_uninstall, ("uninstall", "--yes"), check_uninstall),
     "git-branch": (prepare_next, ("git", "branch", "M01"), check_branch),
     "git-push": (prepare_begun, ("git", "push", "M01"), check_push),
     "git-sync": (prepare_behind, ("git", "sync"), check_sync),
@@ -355,6 +432,8 @@ def check_common(project: Project) -> None:
     """What must hold after any command."""
     state = project.path / "docs/ai/workspace/state"
     assert not (state / "journal.json").exists()
+    if not (project.path / ".ai-workflow.yaml").exists():
+        return
     assert list((state / "intents").glob("*.json")) == []
     left = {path.name for path in (project.path / ".git").iterdir() if path.name.startswith("aiw-")}
     assert left <= {"aiw.lock"}

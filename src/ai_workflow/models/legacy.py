@@ -27,7 +27,7 @@ class OldRecord(msgspec.Struct, frozen=True, kw_only=True):
 class OldProject(OldRecord, frozen=True, kw_only=True):
     """`project.json`."""
 
-    project_name: str = ""
+    project_name: str
     base_branch: str = ""
     created_at: str = ""
 
@@ -165,7 +165,7 @@ class OldBlocker(OldRecord, frozen=True, kw_only=True):
 class OldState(OldRecord, frozen=True, kw_only=True):
     """Everything that could be read, by id."""
 
-    project: OldProject = OldProject()
+    project: OldProject = OldProject(project_name="")
     milestones: dict[str, OldMilestone] = {}
     tasks: dict[str, OldTask] = {}
     lanes: dict[str, OldLane] = {}

@@ -8,8 +8,7 @@ the work in the tree. What cannot be kept as it was is told in `notes`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -55,8 +54,6 @@ class Setting(Record, frozen=True, kw_only=True):
     """What stands before `aiw` in commands that blockers name, e.g. `uv run `."""
     is_pull_request: bool
     """Whether milestones land by pull requests, for the class of their blockers."""
-    plan_titles: Mapping[str, str] = MappingProxyType({})
-    """Milestone id → title in the plan, for milestones whose file is damaged."""
     actor: str
     now: str
 
@@ -92,7 +89,6 @@ class _Builder:
             key: task for key, task in old.tasks.items() if task.milestone_id == BOOTSTRAP and key != _BOOTSTRAP_TASK
         }
         self._sources = {key: m for key, m in old.milestones.items() if key != BOOTSTRAP}
-        self._add_stubs(planned.values())
         self._unresolved = {
             key for key, m in self._sources.items() if m.recovery and m.recovery.recovery_status in _UNRESOLVED
         }
@@ -123,22 +119,6 @@ class _Builder:
         )
         entities = tuple(entity for group in groups for entity in group)
         return Takeover(entities=entities, notes=tuple(self._notes), active_task_id=self._active_id)
-
-    def _add_stubs(self, tasks: Iterable[OldTask]) -> None:
-        """Milestones for tasks whose own is missing: what its damaged file said of it cannot be known."""
-        for task in sorted(tasks, key=lambda one: id_order(one.id)):
-            if task.milestone_id in self._sources:
-                continue
-            own = [one for one in self._old.tasks.values() if one.milestone_id == task.milestone_id]
-            is_begun = any(one.status in TASK_ACTIVE or one.status == "done" for one in own)
-            self._sources[task.milestone_id] = OldMilestone(
-                id=task.milestone_id,
-                title=self._setting.plan_titles.get(task.milestone_id, task.milestone_id),
-                status="in_progress" if is_begun else "ready",
-                branch=next((one.branch for one in own if one.branch), None),
-                task_ids=tuple(sorted((one.id for one in own), key=id_order)),
-            )
-            self._notes.append(f"{task.milestone_id} was made anew from its tasks: its own file could not be read")
 
     def _root_task(self, milestone_id: str) -> str | None:
         """The task that a recovery, or a recovery of a recovery, is there for in the end."""

@@ -35,6 +35,7 @@ from ai_workflow.models.project import Project, Workpackage
 from ai_workflow.models.snapshot import Damage
 from ai_workflow.policy.events import make_event
 from ai_workflow.policy.takeover import Setting, Takeover, take_over
+from ai_workflow.policy.takeover_stubs import add_missing_milestones
 from ai_workflow.services.changeset import collect_dirt, make_baseline
 from ai_workflow.services.old_state import read_git_facts, read_old_state
 from ai_workflow.services.workspace import Workspace
@@ -128,11 +129,21 @@ def _archive(ws: Workspace) -> None:
 
 
 def _update_gitignore(ws: Workspace) -> None:
-    path = os.path.join(ws.root, ".gitignore")
-    before = (fsio.find_bytes(path) or b"").decode("utf-8", "surrogateescape")
-    after = replace_old_gitignore_lines(before, ws.config)
+    before, after = _read_gitignore(ws)
     if after != before:
+        path = os.path.join(ws.root, ".gitignore")
         fsio.write_file(path, after.encode("utf-8", "surrogateescape"), temp_dir=ws.layout.temp, durable=True)
+
+
+def _read_gitignore(ws: Workspace) -> tuple[str, str]:
+    """The text as it is, and with the managed block in place of the lines of 0.1.0."""
+    before = (fsio.find_bytes(os.path.join(ws.root, ".gitignore")) or b"").decode("utf-8", "surrogateescape")
+    return before, replace_old_gitignore_lines(before, ws.config)
+
+
+def _changed_gitignore(ws: Workspace) -> tuple[str, ...]:
+    before, after = _read_gitignore(ws)
+    return (".gitignore",) if after != before else ()
 
 
 def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes], Migrated]:
@@ -140,6 +151,8 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
     old, damaged = read_old_state(files, state_rel=ws.layout.state_rel)
     now = ws.clock.now_utc()
     plan, digest = _read_plan(ws)
+    titles = {m.id: m.title for m in plan.milestones if m.id} if plan else {}
+    old, stub_notes = add_missing_milestones(old, titles=titles)
     setting = Setting(
         project_name=ws.config.project.name or os.path.basename(os.path.abspath(ws.root)),
         base_branch=ws.config.git.base_branch,
@@ -147,7 +160,6 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
         lineage=uuid.uuid4().hex,
         prefix=ws.command_prefix,
         is_pull_request=ws.config.git.closeout_mode == "pull_request",
-        plan_titles={m.id: m.title for m in plan.milestones if m.id} if plan else {},
         actor=ws.actor,
         now=now,
     )
@@ -155,7 +167,7 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
     baseline, task_paths = _split_dirt(ws, taken, now=now)
     wanted, is_same_plan = _encode_state(ws, taken, baseline, files, plan=plan, digest=digest, now=now)
     archive = f"{ws.config.workspace_dir}/{ARCHIVE}"
-    notes = [*taken.notes, *_setting_notes(ws), *_document_notes(ws, archive)]
+    notes = [*stub_notes, *taken.notes, *_setting_notes(ws), *_document_notes(ws, archive)]
     if not is_same_plan:
         notes.append(
             f"{plan_path(ws.config)} is not the plan that was imported; see: {ws.command('plan import --dry-run')}"
@@ -171,7 +183,7 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
         notes=tuple(notes),
         damaged=tuple(_describe(one) for one in damaged),
         task_paths=task_paths,
-        own_paths=_shown_paths(ws, baseline),
+        own_paths=tuple(dict.fromkeys((*_changed_gitignore(ws), *_shown_paths(ws, baseline)))),
     )
 
 

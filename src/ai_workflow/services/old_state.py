@@ -61,7 +61,7 @@ def read_old_state(files: Mapping[str, bytes], *, state_rel: str) -> tuple[OldSt
         project = _decode(OldProject, files["project.json"], f"{state_rel}/project.json", damaged)
     names = {kind: [rel for rel in files if rel.startswith(f"{folder}/")] for kind, folder in _COUNTED.items()}
     highest = {kind: highest_number(rel.rpartition("/")[2] for rel in rels) for kind, rels in names.items()}
-    return OldState(project=project or OldProject(), highest=highest, **found), tuple(damaged)
+    return OldState(project=project or OldProject(project_name=""), highest=highest, **found), tuple(damaged)
 
 
 def _decode(record: type[Any], data: bytes, path: str, damaged: list[Damage]) -> Any:

@@ -27,9 +27,9 @@ from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.whole import read_files
 
 MANIFEST = "manifest.json"
-RESET, REPLACED = "reset", "replaced"
+RESET, REPLACED = "reset", "before-restore"
 """What begins the name: made by a reset, or by a restore of what it replaces."""
-_NAME = re.compile(r"(reset|replaced)-(\d{8}T\d{6}Z)(?:-(\d+))?\.tar\.gz")
+_NAME = re.compile(r"(reset|before-restore)-(\d{8}T\d{6}Z)(?:-(\d+))?\.tar\.gz")
 _MAX_BYTES = 8 * 1024**3
 
 

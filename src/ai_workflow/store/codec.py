@@ -106,7 +106,7 @@ def describe_damage(data: bytes, error: Exception, path: str) -> Damage:
 def _schema_version(data: bytes) -> int:
     try:
         loose = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return 0
     version = loose.get("schema_version", 0) if isinstance(loose, dict) else 0
     return version if isinstance(version, int) else 0
