@@ -123,3 +123,16 @@ def test_the_readme_begins_with_the_two_commands_of_ci() -> None:
     assert shown[:2] == commands or [line for line in shown if line.startswith("python -m pip")][:2] == commands
     ci = (ROOT / ".ci/run").read_text()
     assert all(command in ci for command in commands)
+
+
+def test_every_command_says_what_its_json_looks_like() -> None:
+    from importlib import import_module
+
+    from ai_workflow.cli.table import COMMANDS
+
+    missing = []
+    for path, (target, _about) in COMMANDS.items():
+        module, _, name = target.partition(":")
+        if not getattr(import_module(module), name).shape:
+            missing.append(path)
+    assert missing == []

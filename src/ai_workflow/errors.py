@@ -6,7 +6,7 @@ where, and a hint that names the next command. Only the command-line boundary tu
 
 from __future__ import annotations
 
-DAMAGE_HINT = "repair that file by hand, or put back a copy of it; nothing was written over it"
+DAMAGE_HINT = "see what is damaged: aiw doctor; repair it: aiw doctor --fix; nothing was written over it"
 """What helps against a damaged state file."""
 
 

@@ -281,3 +281,41 @@ def clear_directory(path: str) -> None:
             if entry.is_file(follow_symlinks=False):
                 with contextlib.suppress(OSError):
                     os.unlink(entry.path)
+
+
+def remove_empty_folders(path: str) -> None:
+    """Removes the folder and those below it, as far as nothing lies in them; links are not followed."""
+    for parent, _folders, _names in os.walk(path, topdown=False, followlinks=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(parent)
+
+
+def remove_empty_folder(path: str) -> None:
+    """Removes the folder if nothing lies in it; one that is missing, or is not empty, is fine."""
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+
+
+def remove_tree(path: str) -> None:
+    """Removes a folder with everything in it, or a file; a missing one is fine, a link goes without what it leads to.
+
+    Killed half-way it can be repeated. Raises AiwError(IO).
+    """
+    if os.path.islink(path) or not os.path.isdir(path):
+        remove_file(path)
+        return
+    for parent, folders, names in os.walk(path, topdown=False, followlinks=False):
+        for name in names:
+            remove_file(os.path.join(parent, name))
+        for name in folders:
+            _remove_folder(os.path.join(parent, name))
+    _remove_folder(path)
+
+
+def _remove_folder(path: str) -> None:
+    """Removes an empty folder, or a link to one; a missing one is fine. Raises AiwError(IO)."""
+    if os.path.islink(path):
+        remove_file(path)
+        return
+    with translated("remove", path), contextlib.suppress(FileNotFoundError):
+        os.rmdir(path)

@@ -466,7 +466,7 @@ def test_a_status_that_contradicts_tasks_is_refused_and_others_are_followed(proj
         "TASK-002 waits for it and can no longer be claimed: Describe the error format\n"
     )
     assert project.task(1)["status"] == "cancelled"
-    assert "reason: no longer wanted" in project.task(1)["notes"]
+    assert project.task(1)["decisions"][-1]["reason"] == "no longer wanted"
 
 
 def test_an_item_under_way_or_done_is_not_given_up(project: Project) -> None:

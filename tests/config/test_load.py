@@ -141,7 +141,7 @@ agent: {enabled: true, default_mode: single, stop_after_each_task: true, auto_co
     assert (config.git.closeout_mode, config.agent.command_prefix) == ("direct_merge", "uv run")
     dead = [key for key in list_given_keys(text.encode(), path="c.yaml") if key.status == "dead"]
     assert dead[0] == GivenKey(name="git.milestone_branch", line=3, status="dead")
-    assert len(dead) == 18
+    assert len(dead) == 19
 
 
 def _leaves(value: Any, prefix: str = "") -> set[str]:

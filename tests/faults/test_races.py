@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -134,3 +135,24 @@ def test_a_task_can_be_looked_at_while_it_is_being_finished(tmp_path: Path) -> N
     gate.touch()
     finish.communicate()
     assert finish.returncode == 0
+
+
+def test_many_tasks_added_at_once_have_their_own_ids(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, remote=False)
+    project.aiw("plan", "import")
+    racers = [spawn(project, "task", "adhoc", "--title", f"Mend thing {n}", "--json") for n in range(RACERS)]
+    tasks = [json.loads(racer.communicate()[0]) for racer in racers]
+    assert [racer.returncode for racer in racers] == [0] * RACERS
+    assert sorted(task["id"] for task in tasks) == [f"TASK-{number:03d}" for number in range(3, 3 + RACERS)]
+    assert len({task["milestone_id"] for task in tasks}) == RACERS
+    assert len(project.aiw("task", "list", "--json").json["tasks"]) == 2 + RACERS
+
+
+def test_many_bootstraps_start_once(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, remote=False)
+    racers = [spawn(project, "agent", "bootstrap", "--lane", "core") for _ in range(RACERS)]
+    told = [racer.communicate() for racer in racers]
+    assert [racer.returncode for racer in racers] == [0] * RACERS, told
+    assert project.milestone()["status"] == "in_progress"
+    assert len(project.aiw("task", "list", "--json").json["tasks"]) == 2
+    assert project.subjects() == ["Begin", "aiw: set up workspace"]

@@ -109,6 +109,33 @@ def test_a_hand_edit_of_the_backlog_is_the_tasks_only_when_its_scope_says_so(tmp
     assert project.status() == []
 
 
+def test_statuses_that_both_sides_changed_conflict_for_nobody(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, plan=PLAN.replace("- Update parser documentation", "- Update the docs of it"))
+    for title in ("Second idea of somebody", "Third idea of somebody"):
+        project.aiw("backlog", "add", "--title", title)
+    project.next()
+    project.write("src/parser.py", "x\n")
+    project.finish()
+    project.next()
+    project.write("docs/parser.md", "x\n")
+    other = tmp_path / "other"
+    project.git("clone", "-q", str(project.origin), str(other), cwd=tmp_path)
+    project.git("switch", "-qc", "theirs", cwd=other)
+    base = project.git("show", f"main:{BACKLOG}")
+    (other / BACKLOG).parent.mkdir(parents=True, exist_ok=True)
+    (other / BACKLOG).write_text(base.replace("Status: active", "Status: selected", 1) + "\nTheir line.\n")
+    project.git("fetch", "-q", str(project.path), "main", cwd=other)
+    project.git("reset", "-q", "--soft", "FETCH_HEAD", cwd=other)
+    project.git("add", "--", BACKLOG, cwd=other)
+    project.git("commit", "-qm", "Theirs", "--", BACKLOG, cwd=other)
+    project.git("push", "-q", "origin", "theirs:main", cwd=other)
+    project.finish()
+    assert project.milestone()["status"] == "merged", project.milestone()["blocker"]
+    merged = project.git("show", f"main:{BACKLOG}")
+    assert "Their line." in merged
+    assert "Status: done" in merged
+
+
 def test_a_status_that_followed_is_not_taken_for_a_persons_change(tmp_path: Path) -> None:
     project = make_ready(tmp_path, plan=PLAN, checks=("test ! -e ../broken",))
     project.next()

@@ -30,7 +30,7 @@ def picture(project: Project) -> Any:
     files = {
         str(path.relative_to(project.path)): (path.read_bytes(), path.stat().st_mode & 0o111)
         for path in sorted(project.path.rglob("*"))
-        if path.is_file() and ".git" not in path.parts and "docs/ai" not in str(path)
+        if path.is_file() and ".git" not in path.parts and "docs/ai" not in str(path) and path.name != "queue-run.md"
     }
     return files, project.git("ls-files", "--stage"), project.status()
 
@@ -92,6 +92,7 @@ def test_a_task_that_the_plan_has_does_not_push_another_aside(project: Project) 
 
 
 def test_blocking_leaves_the_work_until_another_task_is_claimed(project: Project) -> None:
+    project.aiw("task", "skip", "TASK-004")
     before = picture(project)
     told = project.aiw("task", "block", "TASK-001", "needs a decision")
     assert "put aside (refs/aiw/parked/TASK-001) when another task is claimed" in told.stdout
@@ -155,6 +156,40 @@ def test_a_running_finish_is_not_parked_away(project: Project) -> None:
     gate.unlink()
     assert first.wait() == 0
     assert project.task(1)["status"] == "done"
+
+
+def test_the_prompt_names_what_came_back(project: Project) -> None:
+    project.aiw(*HOTFIX, "--start")
+    project.write("login.py", "fixed\n")
+    project.finish()
+    project.next()
+    prompt = project.read("docs/ai/workspace/prompts/next-core.md")
+    assert "## Already changed" in prompt
+    assert "- `src/new file`" in prompt
+
+
+def test_a_plan_cannot_drop_what_was_parked(project: Project) -> None:
+    project.aiw(*HOTFIX, "--start")
+    project.plan("# Milestones\n\n## M10 - Parser documentation\nTasks:\n- Describe the parser grammar\n"
+                 "  Acceptance: The grammar stands in the docs.\n  Conflict: docs/grammar.md\n")  # fmt: skip
+    refused = project.aiw("plan", "import", code=1)
+    assert "TASK-001 was begun and is ready, and the plan no longer has it" in refused.stderr
+    assert "M01 was begun, and the plan no longer has it" in refused.stderr
+    assert project.milestone()["status"] == "ready"
+
+
+def test_the_queue_goes_on_with_other_work_while_a_task_waits_for_a_person(project: Project) -> None:
+    before = picture(project)
+    project.aiw("task", "block", "TASK-001", "needs a decision")
+    assert project.next()["task"]["id"] == "TASK-004", "M02 needs M01; M10 does not"
+    assert project.status() == ["?? mine.txt"]
+    assert project.milestone()["status"] == "ready"
+    project.write("docs/grammar.md", "x\n")
+    project.aiw("task", "unblock", "TASK-001")
+    assert project.next()["task"]["id"] == "TASK-004", "what is under way is finished first"
+    project.finish()
+    assert project.next()["task"]["id"] == "TASK-001"
+    assert picture(project) == before
 
 
 def test_a_file_that_a_commit_changed_meanwhile_is_named_with_a_command_that_shows_it(tmp_path: Path) -> None:

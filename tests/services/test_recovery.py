@@ -152,6 +152,21 @@ def test_cancelling_the_failed_task_ends_its_recovery(project: Project) -> None:
     assert project.aiw("status", "--json").json["blockers"] == []
 
 
+def test_a_plan_does_not_change_a_task_under_its_recovery(project: Project) -> None:
+    plan = project.read("docs/ai/plan/milestones.md")
+    project.plan(plan.replace("Parser behavior is covered by focused tests.", "Parser behavior is tested."))
+    refused = project.aiw("plan", "import", code=1)
+    assert "TASK-001 is blocked and the plan changes its acceptance criteria" in refused.stderr
+
+
+def test_cancelling_the_milestone_ends_the_recovery_too(project: Project) -> None:
+    project.aiw("milestone", "cancel", "M01", "--reason", "not wanted")
+    assert project.milestone("M01-01")["status"] == "cancelled"
+    assert [project.task(number)["status"] for number in (1, 2, 3)] == ["cancelled"] * 3
+    assert project.aiw("status", "--json").json["blockers"] == []
+    assert project.aiw("agent", "run").stdout == "Plan complete: every milestone is merged\n"
+
+
 def test_a_recovery_that_was_left_for_a_hotfix_is_taken_up_before_it_is_finished(project: Project) -> None:
     (shown,) = project.aiw("status", "--json").json["blockers"]
     assert shown["next_command"] == "aiw agent finish --lane core --task TASK-001 --commit"

@@ -71,6 +71,7 @@ def test_a_transaction_writes_every_file_and_leaves_no_journal(store: Store) -> 
           "milestone_id": null,
           "schema_version": 2,
           "status": "idle",
+          "unfinished_task_id": null,
           "updated_at": "2026-01-02T03:04:05Z",
           "worktree": null
         }

@@ -123,31 +123,42 @@ LIST = Command(
     _list,
     about="Lists the architecture decisions in the order of their ids.",
     example="aiw adr list --status accepted",
+    shape='`{"adrs": […]}`, each as its state file.',
     arguments=_list_arguments,
 )
-SHOW = Command(_show, about="Prints one decision as JSON.", example="aiw adr show ADR-0001", arguments=_id_argument)
+SHOW = Command(
+    _show,
+    about="Prints one decision as JSON.",
+    example="aiw adr show ADR-0001",
+    shape="the decision, as its state file; without it too.",
+    arguments=_id_argument,
+)
 NEW = Command(
     _new,
     about="Proposes a decision and writes its file, which belongs to the repository and may be edited. Once accepted\n"
     "it stands in the prompts of the tasks that it binds.",
     example="aiw adr new 'Errors are values' -d 'Functions return errors.' --applies-to 'src/**'",
+    shape='`{"adr", "path"}`.',
     arguments=_new_arguments,
 )
 ACCEPT = Command(
     _accept,
     about="Puts a proposed decision in force. What was written in its file meanwhile counts as the decision.",
     example="aiw adr accept ADR-0001",
+    shape='`{"adr", "path"}`.',
     arguments=_id_argument,
 )
 DEPRECATE = Command(
     _deprecate,
     about="Takes a decision out of force, with nothing in its place.",
     example="aiw adr deprecate ADR-0001 --reason 'the module is gone'",
+    shape='`{"adr", "path"}`.',
     arguments=_deprecate_arguments,
 )
 SUPERSEDE = Command(
     _supersede,
     about="Replaces a decision in force by another one that is in force.",
     example="aiw adr supersede ADR-0001 --by ADR-0002",
+    shape='`{"adr", "path"}`.',
     arguments=_supersede_arguments,
 )

@@ -253,13 +253,21 @@ LIST = Command(
     _list,
     about="Lists the items of the backlog in the order of the file. What is not understood there is named on stderr.",
     example="aiw backlog list --status selected",
+    shape='`{"items": […], "findings": […]}`.',
     arguments=_list_arguments,
 )
-SHOW = Command(_show, about="Prints one item as JSON.", example="aiw backlog show BLG-001", arguments=_item_argument)
+SHOW = Command(
+    _show,
+    about="Prints one item as JSON.",
+    example="aiw backlog show BLG-001",
+    shape="the item; without it too.",
+    arguments=_item_argument,
+)
 ADD = Command(
     _add,
     about="Adds an idea at the end of the backlog and says its id. Nothing else in the file changes.",
     example="aiw backlog add --title 'Report the line of an error' --acceptance 'An error names its line.'",
+    shape='`{"changed", "item"}`.',
     arguments=_add_arguments,
 )
 EDIT = Command(
@@ -267,18 +275,21 @@ EDIT = Command(
     about="Changes fields of one item and leaves every other byte of the file. A status that gives an item up or\n"
     "blocks it does the same to its tasks that were not begun, and is refused when one was.",
     example="aiw backlog edit BLG-001 --priority high --tag parser",
+    shape='`{"changed", "item", "moved"}`; several items: `{"items": […]}`.',
     arguments=_edit_arguments,
 )
 SELECT = Command(
     _set_status("selected", "backlog select"),
     about="Marks items for `backlog promote --selected`.",
     example="aiw backlog select BLG-001",
+    shape="as `backlog edit`.",
     arguments=_items_argument,
 )
 UNSELECT = Command(
     _set_status("idea", "backlog unselect"),
     about="Makes items ideas again.",
     example="aiw backlog unselect BLG-001",
+    shape="as `backlog edit`.",
     arguments=_items_argument,
 )
 ARCHIVE = Command(
@@ -286,6 +297,7 @@ ARCHIVE = Command(
     about="Puts items aside; they stay in the file. Tasks of them that were not begun are cancelled, and it is\n"
     "refused when one was.",
     example="aiw backlog archive BLG-001 --reason 'solved elsewhere'",
+    shape="as `backlog edit`.",
     arguments=_archive_arguments,
 )
 PROMOTE = Command(
@@ -293,5 +305,6 @@ PROMOTE = Command(
     about="Makes a plan of backlog items: one task each, with notes, priority, acceptance, scopes and the link back.\n"
     "It refuses to write over unfinished work, and names what an item lacks.",
     example="aiw backlog promote BLG-001 --output docs/ai/plan/milestones.md",
+    shape='`{"plan", "milestones", "items", "already", "backup"}`.',
     arguments=_promote_arguments,
 )

@@ -172,6 +172,7 @@ BRANCH = Command(
     about="Makes the milestone's branch exactly where a start would make it (or finds it) and checks it out. The\n"
     "milestone does not start by that, and uncommitted changes come along as with `git switch`; nothing is forced.",
     example="aiw git branch M01",
+    shape='`{"milestone", "branch", "commit", "outcome"}`.',
     arguments=_milestone,
 )
 COMMIT = Command(
@@ -179,6 +180,7 @@ COMMIT = Command(
     about="Commits the active task: the same gates, checks and options as `aiw agent finish --task TASK --commit`.\n"
     "There is no way to commit a task without them.",
     example="aiw git commit TASK-001",
+    shape="as `agent finish`.",
     arguments=_commit_arguments,
 )
 PUSH = Command(
@@ -186,6 +188,7 @@ PUSH = Command(
     about="Pushes the milestone's branch to the remote that base belongs to, never base and never with force. Refuses\n"
     "when the remote's branch holds commits that this one lacks.",
     example="aiw git push M01",
+    shape='`{"milestone", "branch", "remote", "before", "commit"}`.',
     arguments=_milestone,
 )
 PR = Command(
@@ -193,6 +196,7 @@ PR = Command(
     about="Writes the text of the milestone's pull request to reports/pr, with what proved each task. Opening the\n"
     "request is not possible yet: without --no-create it says how to do that by hand (exit code 3).",
     example="aiw git pr M01 --no-create",
+    shape='`{"milestone", "path"}`.',
     arguments=_pr_arguments,
 )
 SYNC = Command(
@@ -200,11 +204,13 @@ SYNC = Command(
     about="Fetches base, fast-forwards the local one where that is safe, and records milestones that people merged.\n"
     "It pushes nothing, merges nothing, moves base only forwards, and keeps your uncommitted changes.",
     example="aiw git sync",
+    shape='`{"remote", "bases", "milestones"}`.',
 )
 CLEANUP = Command(
     _cleanup,
     about="Shows the branches of milestones and which of them may go; --local and --remote delete those. Only\n"
     "branches of closed milestones whose commits are merged are ever deleted, whatever flags are given.",
     example="aiw git cleanup --dry-run",
+    shape='`{"branches": [{"milestone_id", "branch", "target", "status", "reason"}]}`.',
     arguments=_cleanup_arguments,
 )

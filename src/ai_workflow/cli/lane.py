@@ -128,18 +128,27 @@ PAUSE = Command(
     _pause,
     about="Hands nothing more out in this lane. The active task can still be finished.",
     example="aiw lane pause core",
+    shape="the lane, as its state file.",
     arguments=_one,
 )
-RESUME = Command(_resume, about="Hands tasks out again.", example="aiw lane resume core", arguments=_one)
+RESUME = Command(
+    _resume,
+    about="Hands tasks out again.",
+    example="aiw lane resume core",
+    shape="the lane, as its state file.",
+    arguments=_one,
+)
 FINISH = Command(
     _finish,
     about="Closes a lane that has nothing to do; starting a milestone opens it again.",
     example="aiw lane finish core",
+    shape="the lane, as its state file.",
     arguments=_one,
 )
 CLEANUP = Command(
     _cleanup,
     about="Frees a lane that is stuck: its task and milestone are ready to be taken again. No work is touched.",
     example="aiw lane cleanup core --force --reason 'its agent is gone'",
+    shape="the lane, as its state file.",
     arguments=_cleanup_arguments,
 )

@@ -158,6 +158,7 @@ CANCEL = Command(
     _cancel,
     about="Gives a milestone up: its open tasks are cancelled, finished ones stay done, its branch is kept.",
     example="aiw milestone cancel M02 --reason 'not wanted any more'",
+    shape="the milestone, as its state file.",
     arguments=_cancel_arguments,
 )
 PR = Command(
@@ -165,5 +166,6 @@ PR = Command(
     about="Writes the text of the milestone's pull request, with what proved each task, to reports/pr. Opens nothing;\n"
     "the same as `aiw git pr MILESTONE --no-create`.",
     example="aiw milestone pr M01",
+    shape='`{"milestone", "path"}`.',
     arguments=_one,
 )

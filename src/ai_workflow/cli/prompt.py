@@ -77,23 +77,27 @@ NEXT = Command(
     about="Claims the next task and writes its prompt, as `aiw next` does. With --no-claim it only writes the prompt,\n"
     "which then says that the task must be claimed first.",
     example="aiw prompt next --no-claim",
+    shape='`{"prompt", "task", "text"}`.',
     arguments=_next_arguments,
 )
 TASK = Command(
     _task,
     about="Writes the prompt of one task to prompts/TASK-001.prompt.md, claimed or not.",
     example="aiw prompt task TASK-001",
+    shape='`{"prompt", "task", "text"}`.',
     arguments=_task_arguments,
 )
 MILESTONE = Command(
     _milestone,
     about="Writes a whole milestone, with the prompts of its tasks, to prompts/M01.milestone.md.",
     example="aiw prompt milestone M01",
+    shape='`{"prompt", "task", "text"}`.',
     arguments=_milestone_arguments,
 )
 PRINT = Command(
     _print,
     about="Claims the next task (or takes the active one), writes its prompt and prints it.",
     example="aiw prompt print --lane core",
+    shape='`{"prompt", "task", "text"}`.',
     arguments=_print_arguments,
 )

@@ -112,24 +112,38 @@ def _abort(session: Session, args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-LIST = Command(_list, about="Lists the recoveries, old ones too.", example="aiw recovery list")
-SHOW = Command(_show, about="Prints one recovery as JSON.", example="aiw recovery show M01-01", arguments=_one)
+LIST = Command(
+    _list,
+    about="Lists the recoveries, old ones too.",
+    example="aiw recovery list",
+    shape='`{"recoveries": […]}`, each as its state file.',
+)
+SHOW = Command(
+    _show,
+    about="Prints one recovery as JSON.",
+    example="aiw recovery show M01-01",
+    shape="the recovery milestone, as its state file; without it too.",
+    arguments=_one,
+)
 START = Command(
     _start,
     about="Hands a recovery's task out; one that was given up begins anew. With a task id it opens a recovery for the\n"
     "active task, whose last finish failed.",
     example="aiw recovery start M01-01",
+    shape='`{"recovery", "task", "prompt"}`.',
     arguments=_start_arguments,
 )
 RESOLVE = Command(
     _resolve,
     about="Runs the gates of the repaired task and commits it; the same as `agent finish`.",
     example="aiw recovery resolve M01-01",
+    shape="as `agent finish`.",
     arguments=_resolve_arguments,
 )
 ABORT = Command(
     _abort,
     about="Gives a recovery up. Its task stays blocked for a person, its work stays in the tree.",
     example="aiw recovery abort M01-01 --reason 'the check itself is wrong'",
+    shape='`{"recovery"}`.',
     arguments=_abort_arguments,
 )

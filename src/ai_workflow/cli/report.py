@@ -41,6 +41,7 @@ def _command(name: str, what: str) -> Command:
         about=f"Writes the report on {what} into the folder of reports and prints it.\n"
         "It is a function of the state: the same state gives the same bytes.",
         example=f"aiw report {name}",
+        shape='`{"report", "path", "text", "damaged"}`.',
     )
 
 
@@ -49,6 +50,7 @@ ALL = Command(
     about="Brings reports, handoffs, mirrors, audits, the queue's runbook and the texts of pull requests up to date\n"
     "and prints where they are. Only what differs is written; documents that are yours are left alone.",
     example="aiw report all",
+    shape='`{"paths": […], "damaged"}`.',
 )
 STATUS = _command("status", "the whole: progress, what is active, what blocks")
 TASKS = _command("tasks", "tasks: open ones, proof of finished ones, dependencies")

@@ -80,11 +80,18 @@ def _finish(session: Session, args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-LIST = Command(_list, about="Lists the runs, oldest first.", example="aiw run list -t 1", arguments=_list_arguments)
+LIST = Command(
+    _list,
+    about="Lists the runs, oldest first.",
+    example="aiw run list -t 1",
+    shape='`{"runs": […]}`, each as its state file.',
+    arguments=_list_arguments,
+)
 SHOW = Command(
     _show,
     about="Prints one run with its checks as JSON.",
     example="aiw run show RUN-0001",
+    shape="the run, as its state file; without it too.",
     arguments=_show_arguments,
 )
 START = Command(
@@ -92,11 +99,13 @@ START = Command(
     about="Starts a run record of the active task, when the last one has ended. A record proves nothing, and\n"
     "`agent finish` makes its own.",
     example="aiw run start --task TASK-001 --summary 'second try'",
+    shape="the run, as its state file.",
     arguments=_start_arguments,
 )
 FINISH = Command(
     _finish,
     about="Ends a run record by hand. The task stays as it is: only `agent finish` makes a task done.",
     example="aiw run finish RUN-0001 --status cancelled",
+    shape="the run, as its state file.",
     arguments=_finish_arguments,
 )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("ai_workflow.cli.workspace:INIT", "set a workspace up in this repository"),
+    "migrate": ("ai_workflow.cli.migrate:MIGRATE", "take a workspace of aiw 0.1.0 over"),
+    "doctor": ("ai_workflow.cli.doctor:DOCTOR", "examine the workspace, and repair what is safe to repair"),
     "demo": ("ai_workflow.cli.demo:DEMO", "watch the whole loop in a throw-away repository"),
     "status": ("ai_workflow.cli.status:STATUS", "show where things stand, in one screen"),
     "next": ("ai_workflow.cli.agent:NEXT", "claim the next task and write its prompt"),
@@ -85,6 +87,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report milestones": ("ai_workflow.cli.report:MILESTONES", "write and print the report on milestones"),
     "report lanes": ("ai_workflow.cli.report:LANES", "write and print the report on lanes and runs"),
     "report git": ("ai_workflow.cli.report:GIT", "write and print the report on branches"),
+    "workspace reset": ("ai_workflow.cli.reset:RESET", "archive the workspace and begin anew"),
+    "workspace restore": ("ai_workflow.cli.reset:RESTORE", "bring an archived workspace back"),
+    "config show": ("ai_workflow.cli.config:SHOW", "show settings and where each comes from"),
+    "config set": ("ai_workflow.cli.config:SET", "change one setting and leave every other byte"),
+    "config accept": ("ai_workflow.cli.config:ACCEPT", "record the settings and checks as accepted by a person"),
+    "uninstall": ("ai_workflow.cli.uninstall:UNINSTALL", "remove exactly what aiw put into this repository"),
     "version": ("ai_workflow.cli.status:VERSION", "print the version"),
 }
 
@@ -102,6 +110,8 @@ GROUPS: dict[str, str] = {
     "workpackage": "install packs of work",
     "git": "the parts of the loop that touch branches, each by itself",
     "report": "write reports for people, from the state",
+    "workspace": "begin the workspace anew, bring it back",
+    "config": "look at settings and change them",
 }
 
 

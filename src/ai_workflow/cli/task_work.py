@@ -236,30 +236,35 @@ BLOCK = Command(
     _block,
     about="The task waits for a person, with the reason. It can be active: its work stays where it is.",
     example="aiw task block TASK-001 'needs an account at the payment provider'",
+    shape="the task, as its state file.",
     arguments=_block_arguments,
 )
 UNBLOCK = Command(
     _unblock,
     about="A blocked task may be taken again as soon as its dependencies allow.",
     example="aiw task unblock TASK-001",
+    shape="the task, as its state file.",
     arguments=_one,
 )
 SKIP = Command(
     _skip,
     about="The task is not needed: it counts as satisfied, and what depends on it goes on.",
     example="aiw task skip TASK-001 --reason 'done by hand before'",
+    shape="the task, as its state file.",
     arguments=_reason_arguments,
 )
 CANCEL = Command(
     _cancel,
     about="The task is given up: what depends on it waits until that dependency is cut. Its work is never thrown away.",
     example="aiw task cancel TASK-001 --reason 'not wanted any more'",
+    shape="the task, as its state file.",
     arguments=_reason_arguments,
 )
 DONE = Command(
     _done,
     about="The same as `agent finish` for this task: gates, checks, one commit. There is no other way to be done.",
     example="aiw task done TASK-001",
+    shape="as `agent finish`.",
     arguments=_done_arguments,
 )
 EDIT = Command(
@@ -267,6 +272,7 @@ EDIT = Command(
     about="Changes a task that is not closed. A later import keeps the change until the plan itself says something\n"
     "else there.",
     example="aiw task edit TASK-001 --add-scope src/lexer.py --reason 'the parser needs it'",
+    shape="the task, as its state file.",
     arguments=_edit_arguments,
 )
 ADHOC = Command(
@@ -274,11 +280,13 @@ ADHOC = Command(
     about="Adds a task that no plan has, in a milestone and on a branch of its own from base. It can be claimed at\n"
     "once: work that is under way is put aside and comes back at its next claim.",
     example="aiw task adhoc --kind hotfix --title 'Fix the login redirect loop' --reason 'production is down'",
+    shape="the task, as its state file.",
     arguments=_adhoc_arguments,
 )
 AUDIT = Command(
     _audit,
     about="Records what a reviewer says of a task and writes its audit anew. A verdict is shown, and proves nothing.",
     example="aiw agent audit TASK-001 --result pass --check 'read the diff'",
+    shape="the task, as its state file.",
     arguments=_audit_arguments,
 )

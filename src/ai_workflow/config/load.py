@@ -89,6 +89,35 @@ def list_given_keys(text: bytes, *, path: str) -> tuple[GivenKey, ...]:
     return tuple(GivenKey(name=name, line=line, status=KEYS[name].status) for name, line in lines.items())
 
 
+class Setting(Record, frozen=True, kw_only=True):
+    """One key with the value that counts."""
+
+    key: str
+    value: Any
+    line: int | None
+    """Line of the file that gives it; None for a default."""
+    status: Status
+
+
+def list_settings(data: bytes, *, path: str) -> tuple[Setting, ...]:
+    """Every key with its value, in the order of the reference; of keys without effect only those that are given. Pure.
+
+    Raises:
+        AiwError: CONFIG, one line.
+    """
+    parsed = _parse(data, path)
+    return tuple(
+        Setting(key=name, value=_get(parsed.config, name), line=parsed.lines.get(name), status=key.status)
+        for name, key in KEYS.items()
+        if key.status != "dead" or name in parsed.lines
+    )
+
+
+def suggest_key(name: str) -> str:
+    """`; did you mean …?` with the nearest key, or nothing. Pure."""
+    return _suggest(name)
+
+
 def read_config_bytes(root: str | os.PathLike[str]) -> bytes:
     """The file as it is. Raises AiwError(CONFIG) when there is none or it cannot be read."""
     path = os.path.join(root, CONFIG_NAME)

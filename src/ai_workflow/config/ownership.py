@@ -120,6 +120,26 @@ def update_gitignore(text: str, block: str) -> str:
     return "".join((*lines[:start], own, *lines[end:]))
 
 
+_OLD_FOLDERS = ("state", "tasks", "milestones", "prompts", "runs", "reports", "archive", "generated-packs")
+
+
+def replace_old_gitignore_lines(text: str, config: Config) -> str:
+    """The text with the lines that aiw 0.1.0 put there replaced by the managed block, every other byte as before.
+
+    The block comes where the first of them stood; without any it is put as `update_gitignore` does.
+    """
+    old = {f"{config.workspace_dir}/{name}/" for name in _OLD_FOLDERS} | {config.agent.queue_prompt}
+    lines = _split_lines(text)
+    found = [number for number, line in enumerate(lines) if line.rstrip("\r\n") in old]
+    block = render_gitignore_block(config)
+    if not found or _find_blocks(lines):
+        kept = [line for number, line in enumerate(lines) if number not in found]
+        return update_gitignore("".join(kept), block)
+    first = "\r\n" if lines[found[0]].endswith("\r\n") else "\n"
+    lines[found[0]] = block.replace("\n", first)
+    return "".join(line for number, line in enumerate(lines) if number not in found[1:])
+
+
 def remove_gitignore_block(text: str) -> str:
     """The text without the managed block: byte for byte what it was before `update_gitignore` put it there."""
     lines = _split_lines(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 
 from ai_workflow.errors import AiwError, Kind
 
@@ -18,7 +19,7 @@ _PREFIXES = {
     "blocker": ("BLK-", 4),
     "backlog": ("BLG-", 3),
 }
-_MILESTONE = re.compile(r"(?:m|milestone-?)?(\d{1,9})(?:-(\d{1,9}))?", re.IGNORECASE | re.ASCII)
+_MILESTONE = re.compile(r"(?:m|milestone-?)?(\d{1,9})((?:-\d{1,9}){0,16})", re.IGNORECASE | re.ASCII)
 _OPERATION = re.compile(r"OP-(\d{1,12})-([0-9a-f]{6})", re.ASCII)
 _LANE = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 MAX_SLUG_BYTES = 60
@@ -61,6 +62,8 @@ def format_milestone_id(number: int, recovery: int | None = None) -> str:
 def parse_milestone_id(text: str) -> str:
     """The canonical milestone id for what a person typed (`1`, `m1`, `M01`, `M01-01`).
 
+    0.1.0 nested recoveries without end, so that `M01-01-01` is an id too.
+
     Raises:
         AiwError: NOT_FOUND, when the text is not such an id.
     """
@@ -71,8 +74,9 @@ def parse_milestone_id(text: str) -> str:
             f"{text!r} is not a milestone id",
             hint="ids look like M01; 1 and m1 are understood too",
         )
-    recovery = int(match.group(2)) if match.group(2) else None
-    return format_milestone_id(int(match.group(1)), recovery)
+    return format_milestone_id(int(match.group(1))) + "".join(
+        f"-{int(part):02d}" for part in match.group(2).split("-")[1:]
+    )
 
 
 def require_lane_id(text: str) -> str:
@@ -117,3 +121,12 @@ def make_slug(title: str, *, max_bytes: int = MAX_SLUG_BYTES) -> str:
 def make_branch_name(prefix: str, milestone_id: str, title: str) -> str:
     """The milestone's branch, e.g. `ai/m01-parser-cleanup`; the title part is at most 60 bytes."""
     return f"{prefix}{milestone_id.lower()}-{make_slug(title)}"
+
+
+def find_free_branch(name: str, taken: Collection[str]) -> str:
+    """The branch name, or the first of `name-2`, `name-3` … that no taken one equals, upper and lower case alike."""
+    used = {branch.casefold() for branch in taken}
+    free, number = name, 2
+    while free.casefold() in used:
+        free, number = f"{name}-{number}", number + 1
+    return free

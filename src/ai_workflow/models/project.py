@@ -17,6 +17,8 @@ class Counters(Record, frozen=True, kw_only=True):
     backlog: int = 0
     blocker: int = 0
     operation: int = 0
+    workpackage: int = 0
+    """Of workpackages that the state does not hold any more."""
 
 
 class Workpackage(Record, frozen=True, kw_only=True):
@@ -42,6 +44,18 @@ class PendingEdit(Record, frozen=True, kw_only=True):
     """For `backlog`: what to do to the committed text of the file (`plan.backlog_edits.apply_edits`)."""
 
 
+class Accepted(Record, frozen=True, kw_only=True):
+    """Settings and check definitions as a person took them for right (spec §9.6)."""
+
+    config: str
+    """SHA-256 of the bytes of `.ai-workflow.yaml`."""
+    checks: str
+    """SHA-256 of the configured checks and of the tasks' `verify` commands."""
+    reason: str
+    actor: str
+    at: str
+
+
 class Project(Entity, frozen=True, kw_only=True):
     """`state/project.json`."""
 
@@ -61,5 +75,11 @@ class Project(Entity, frozen=True, kw_only=True):
     """Digest (SHA-256) of each document as `init` wrote it, by path: what differs now was edited by a person."""
     pending_edits: tuple[PendingEdit, ...] = ()
     """In the order made; at most one for each item and each file."""
+    accepted: Accepted | None = None
     created_at: str
     updated_at: str
+
+    @property
+    def package_number(self) -> int:
+        """The workpackage that is worked through, or that the next import will be."""
+        return self.workpackage.number if self.workpackage else self.counters.workpackage + 1

@@ -16,7 +16,7 @@ from ai_workflow.models.ids import format_id, format_milestone_id, id_number, ma
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.plan import Plan, PlanTask
 from ai_workflow.models.snapshot import Snapshot
-from ai_workflow.models.status import MILESTONE_CLOSED
+from ai_workflow.models.status import MILESTONE_CLOSED, TASK_ACTIVE
 from ai_workflow.models.task import Task
 
 Place: TypeAlias = tuple[int, int]
@@ -102,12 +102,16 @@ def is_out_of_band(task: Task) -> bool:
     return any(note.startswith("kind: ") for note in task.notes)
 
 
+def is_under_way(task: Task) -> bool:
+    """Whether somebody works on it: it is active, or its recovery is."""
+    return task.status in TASK_ACTIVE or (task.blocker is not None and task.blocker.klass == "checks")
+
+
 def match_plan(plan: Plan, snapshot: Snapshot | None) -> Match:
     """Recognises the plan's milestones and tasks in the state; None or an empty state gives new ids only."""
     if snapshot is None or snapshot.project is None:
         return _first_match(plan, counter=0, workpackage=1)
-    package = snapshot.project.workpackage
-    number = package.number if package else 1
+    number = snapshot.project.package_number
     previous = _plan_milestones(snapshot, number)
     counter = max([snapshot.project.counters.task, *(id_number(task_id)[0] for task_id in snapshot.tasks)])
     if previous and all(milestone.status in MILESTONE_CLOSED for milestone in previous):
@@ -117,7 +121,8 @@ def match_plan(plan: Plan, snapshot: Snapshot | None) -> Match:
                 for milestone in snapshot.milestones.values()
                 if milestone.workpackage == number and milestone.status in MILESTONE_CLOSED
             )
-            return _first_match(plan, counter=counter, workpackage=number + 1, archive=archive, snapshot=snapshot)
+            following = max(number, snapshot.project.counters.workpackage) + 1
+            return _first_match(plan, counter=counter, workpackage=following, archive=archive, snapshot=snapshot)
     elif not previous:
         return _first_match(plan, counter=counter, workpackage=number, snapshot=snapshot)
     return _Matcher(plan, snapshot, previous).match(counter=counter, workpackage=number)

@@ -12,16 +12,25 @@ from typing import Literal
 from msgspec.structs import replace
 
 from ai_workflow.models.base import Record
-from ai_workflow.models.ids import id_number, make_branch_name
+from ai_workflow.models.ids import find_free_branch, id_number, make_branch_name
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.plan import Finding, Plan
 from ai_workflow.models.project import Project, Workpackage
 from ai_workflow.models.snapshot import Changes, Snapshot
-from ai_workflow.models.status import TASK_ACTIVE, TASK_SATISFIED
+from ai_workflow.models.status import TASK_SATISFIED
 from ai_workflow.models.task import Task
 from ai_workflow.plan.definitions import Definition, Definitions
 from ai_workflow.plan.dependencies import Resolver
-from ai_workflow.plan.matching import REMOVED_NOTE, Match, Place, is_out_of_band, match_plan, places_of, task_at
+from ai_workflow.plan.matching import (
+    REMOVED_NOTE,
+    Match,
+    Place,
+    is_out_of_band,
+    is_under_way,
+    match_plan,
+    places_of,
+    task_at,
+)
 from ai_workflow.plan.quality import judge_plan
 from ai_workflow.plan.readiness import settle_readiness
 
@@ -193,11 +202,11 @@ class _Reconciliation:
         self._homes[task_id] = existing.milestone_id if existing is not None else definition.fields["milestone_id"]
         if existing is None:
             return self._add_task(place, task_id, definition)
-        can_change = existing.status in ("planned", "ready", "blocked")
+        can_change = existing.status in ("planned", "ready", "blocked") and not is_under_way(existing)
         fields = self._definitions.find_differences(definition, existing, with_chain=can_change)
         if self._is_same:
             fields = ()
-        if existing.status in TASK_ACTIVE and fields:
+        if is_under_way(existing) and fields:
             line = task_at(self._plan, place).line
             self._refuse_active(existing, f"the plan changes its {_listed(fields)}", line=line)
         if not can_change:
@@ -257,12 +266,12 @@ class _Reconciliation:
         return entries
 
     def _remove_task(self, task: Task) -> PlanChange:
-        if task.status in TASK_ACTIVE:
+        if is_under_way(task):
             self._refuse_active(task, "the plan no longer has it", line=1)
-        elif task.status == "blocked" and task.started_at is not None:
+        elif (task.status == "blocked" and task.started_at is not None) or task.parked is not None:
             self._refuse(
                 "started-task-removed",
-                f"{task.id} was begun and is blocked, and the plan no longer has it",
+                f"{task.id} was begun and is {task.status}, and the plan no longer has it",
                 f"decide about it first: aiw task cancel {task.id}, or aiw task unblock {task.id}",
             )
         elif task.status in ("planned", "ready", "blocked"):
@@ -284,7 +293,8 @@ class _Reconciliation:
             return self._keep_milestone(at, existing, goal)
         task_ids = self._list_task_ids(milestone_id, at=at)
         if existing is None:
-            branch = _free_branch(make_branch_name(branch_prefix, milestone_id, source.title), branches)
+            branch = find_free_branch(make_branch_name(branch_prefix, milestone_id, source.title), branches)
+            branches.add(branch)
             added = Milestone(
                 id=milestone_id,
                 title=source.title,
@@ -307,7 +317,7 @@ class _Reconciliation:
         )
         if "title" in fields and existing.status in ("planned", "ready") and existing.start_sha is None:
             free = branches - {existing.branch or ""}
-            branch = _free_branch(make_branch_name(branch_prefix, milestone_id, source.title), free)
+            branch = find_free_branch(make_branch_name(branch_prefix, milestone_id, source.title), free)
             branches.add(branch)
             wanted = replace(wanted, branch=branch)
         if not fields:
@@ -361,7 +371,7 @@ class _Reconciliation:
             return
         task_ids = self._list_task_ids(milestone.id, at=None)
         finished = [task_id for task_id in task_ids if self._snapshot.tasks[task_id].status in TASK_SATISFIED]
-        if milestone.status in ("planned", "ready") and not finished:
+        if milestone.status in ("planned", "ready") and milestone.start_sha is None and not finished:
             cancelled = replace(milestone, status="cancelled", task_ids=task_ids, updated_at=self._now)
             self._put[milestone.id] = cancelled
             self.entries.append(_entry("removed", milestone, fields=("status",)))
@@ -382,17 +392,6 @@ def _entry(
 ) -> PlanChange:
     word: Literal["milestone", "task"] = "task" if isinstance(entity, Task) else "milestone"
     return PlanChange(kind=kind, entity=word, id=entity.id, title=entity.title, fields=fields, note=note)
-
-
-def _free_branch(name: str, taken: set[str]) -> str:
-    """The name, or the first of `name-2`, `name-3` … that is free; added to `taken`."""
-    used = {branch.casefold() for branch in taken}
-    free, number = name, 2
-    while free.casefold() in used:
-        free = f"{name}-{number}"
-        number += 1
-    taken.add(free)
-    return free
 
 
 def _listed(fields: tuple[str, ...]) -> str:

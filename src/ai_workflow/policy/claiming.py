@@ -73,7 +73,7 @@ def find_active_task(snapshot: Snapshot) -> Task | None:
 def open_milestones(snapshot: Snapshot) -> tuple[Milestone, ...]:
     """Milestones of the current workpackage that are neither merged nor cancelled, in numeric order."""
     project = snapshot.require_project()
-    current = project.workpackage.number if project.workpackage else 1
+    current = project.package_number
     found = [m for m in snapshot.milestones.values() if m.status not in MILESTONE_CLOSED and m.workpackage == current]
     return tuple(sorted(found, key=lambda milestone: id_order(milestone.id)))
 
@@ -95,14 +95,23 @@ def find_next_milestone(snapshot: Snapshot, *, without: Collection[str] = ()) ->
         if milestone.recovery is not None and claimable_tasks(snapshot, milestone):
             return milestone
     for milestone in candidates:
-        if milestone.status in ("in_progress", "blocked", "done", "pr_created"):
+        if milestone.status in ("in_progress", "blocked", "done", "pr_created") and not is_stuck(snapshot, milestone):
             return milestone
     # One that was left for something urgent comes before one that was never started.
     for milestone in sorted(candidates, key=lambda milestone: milestone.start_sha is None):
         tasks = snapshot.tasks_of(milestone)
         if all(task.status in TASK_CLOSED for task in tasks) or claimable_tasks(snapshot, milestone):
             return milestone
-    return None
+    # Nothing can be taken anywhere: then the one under way tells why.
+    return next((milestone for milestone in candidates if milestone.status == "in_progress"), None)
+
+
+def is_stuck(snapshot: Snapshot, milestone: Milestone) -> bool:
+    """Whether a milestone under way waits as a whole: none of its open tasks is active or can be claimed."""
+    tasks = snapshot.tasks_of(milestone)
+    is_waiting = not any(task.status in TASK_ACTIVE for task in tasks) and not claimable_tasks(snapshot, milestone)
+    is_complete = len(tasks) == len(milestone.task_ids) and all(task.status in TASK_CLOSED for task in tasks)
+    return milestone.status == "in_progress" and is_waiting and not is_complete
 
 
 def is_out_of_band(snapshot: Snapshot, milestone: Milestone) -> bool:

@@ -14,7 +14,7 @@ from ai_workflow.models.milestone import Closeout, Milestone
 from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.status import MILESTONE_CLOSED, TASK_CLOSED, BlockerClass
 from ai_workflow.policy.blockers import open_blocker, resolve_blockers
-from ai_workflow.policy.claiming import find_active_task, is_out_of_band, refresh_readiness
+from ai_workflow.policy.claiming import find_active_task, is_out_of_band, is_stuck, refresh_readiness
 from ai_workflow.policy.events import make_event
 from ai_workflow.policy.tasks import end_task
 from ai_workflow.policy.transitions import can_move, move, require_move
@@ -55,10 +55,12 @@ def require_startable(snapshot: Snapshot, lane: Lane, milestone: Milestone, *, a
 
 
 def _may_leave(snapshot: Snapshot, current: Milestone, following: Milestone, *, allow_unmerged: bool) -> bool:
-    """Whether a lane may go from one open milestone to another: for out-of-band work, and to and from a recovery."""
+    """Whether a lane may go from one open milestone to another: for out-of-band work, to and from a recovery, and from
+    one that waits as a whole.
+    """
     if current.id == following.id or current.status in MILESTONE_CLOSED:
         return True
-    if allow_unmerged and is_complete(snapshot, current):
+    if (allow_unmerged and is_complete(snapshot, current)) or is_stuck(snapshot, current):
         return True
     related = {current.id, following.id}
     if any(m.recovery is not None and m.recovery.parent_milestone_id in related for m in (current, following)):

@@ -8,7 +8,14 @@ from typing import Literal, get_args
 from msgspec.structs import replace
 
 from ai_workflow.models.base import Record
-from ai_workflow.models.ids import format_id, format_milestone_id, id_number, make_branch_name, make_slug
+from ai_workflow.models.ids import (
+    find_free_branch,
+    format_id,
+    format_milestone_id,
+    id_number,
+    make_branch_name,
+    make_slug,
+)
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.status import Priority
@@ -57,8 +64,8 @@ def create_out_of_band(
     milestone_id = format_milestone_id(NUMBER, number)
     task_number = 1 + max(project.counters.task, max((id_number(key)[0] for key in snapshot.tasks), default=0))
     task_id = format_id("task", task_number)
-    package = project.workpackage.number if project.workpackage else 1
-    branch = _free_name(make_branch_name(branch_prefix, milestone_id, wanted.title), taken_branches)
+    package = project.package_number
+    branch = find_free_branch(make_branch_name(branch_prefix, milestone_id, wanted.title), taken_branches)
     task = Task(
         id=task_id,
         title=wanted.title,
@@ -99,11 +106,3 @@ def _notes(wanted: OutOfBand) -> tuple[str, ...]:
     if wanted.reason:
         notes.append(f"reason: {wanted.reason}")
     return (*notes, *(f"backlog_id: {item}" for item in wanted.backlog))
-
-
-def _free_name(name: str, taken: Collection[str]) -> str:
-    used = {branch.casefold() for branch in taken}
-    free, number = name, 2
-    while free.casefold() in used:
-        free, number = f"{name}-{number}", number + 1
-    return free

@@ -27,6 +27,8 @@ from ai_workflow.policy.transitions import move
 
 STEP = "checks"
 MAX_EVIDENCE = 10
+RECOVERS = "recovers: "
+"""Begins the note of a recovery's task that names the task it repairs."""
 
 
 class RecoveryLimits(Record, frozen=True, kw_only=True):
@@ -132,7 +134,7 @@ def open_recovery(
     task_number = 1 + max(project.counters.task, max((id_number(key)[0] for key in snapshot.tasks), default=0))
     repair_id = format_id("task", task_number)
     blocked = move(task, "block", now=now, blocked_reason=blocker.message, blocker=make_blocker_ref(blocker))
-    milestone, repair = _make_recovery(task, home, milestone_id, repair_id, evidence, now=now)
+    milestone, repair = make_recovery(task, home, milestone_id, repair_id, evidence, now=now)
     held = replace(
         lane, milestone_id=milestone_id, current_task_id=repair_id, unfinished_task_id=task.id, updated_at=now
     )
@@ -143,7 +145,7 @@ def open_recovery(
     return opened.then(Changes(put=(counted, blocked, milestone, repair, held), events=(event,)))
 
 
-def _make_recovery(
+def make_recovery(
     task: Task, home: Milestone, milestone_id: str, repair_id: str, evidence: Sequence[str], *, now: str
 ) -> tuple[Milestone, Task]:
     """The milestone and its one task, under way at once on the branch of the failed task."""
@@ -162,7 +164,7 @@ def _make_recovery(
             *task.acceptance_criteria,
         ),
         verify=task.verify,
-        notes=(f"recovers: {task.id}",),
+        notes=(f"{RECOVERS}{task.id}",),
         key=f"{milestone_id}/{make_slug(title)}",
         workpackage=home.workpackage,
         branch=home.branch,

@@ -39,8 +39,10 @@ def render_status_report(snapshot: Snapshot, *, command_prefix: str, next_comman
     lines += ["", "## Progress", "", *_progress(snapshot)]
     lines += ["", "## Active", "", *_active(snapshot)]
     lines += ["", "## Blocked", "", *blocker_lines(snapshot.open_blockers())]
-    ending = "None: the plan is complete." if not snapshot.damaged else "Repair the damaged files by hand."
-    lines += ["", "## Next command", "", render_code(next_command) if next_command else ending]
+    repair = format_command(command_prefix, "doctor --fix") if snapshot.damaged else None
+    following = next_command or repair
+    ending = "None: the plan is complete."
+    lines += ["", "## Next command", "", render_code(following) if following else ending]
     lines += ["", "## Finished last", "", *_finished(snapshot, limit=10)]
     details = ("task-monitor", "milestone-monitor", "lane-monitor", "git-monitor")
     update = render_code(format_command(command_prefix, "report all"))

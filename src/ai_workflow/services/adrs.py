@@ -44,7 +44,7 @@ def propose(
         AiwError: USAGE without a title; IO.
     """
     with ws.store.transaction("adr new") as change:
-        taken = max((_number_of(name) for name in _list_files(ws)), default=0)
+        taken = max((number_of(name) for name in list_files(ws)), default=0)
         # A killed command may have written the very file and not come to record it: then its number is ours.
         for number in (taken - 1, taken):
             changes, adr = create_adr(
@@ -57,7 +57,7 @@ def propose(
                 now=change.now,
                 actor=ws.actor,
             )
-            if _find_text(ws, adr) in (None, render_adr(adr)):
+            if find_text(ws, adr) in (None, render_adr(adr)):
                 break
         change.apply(changes)
         return _write(ws, change, adr, render_adr(adr))
@@ -94,13 +94,25 @@ def supersede(ws: Workspace, adr_id: str, *, by: str) -> Decided:
 def _move(ws: Workspace, adr_id: str, verb: str, decide: Decide) -> Decided:
     with ws.store.transaction(f"adr {verb} {adr_id}") as change:
         stored = change.before.get_adr(adr_id)
-        text = _find_text(ws, stored)
+        text = find_text(ws, stored)
         is_edited = text is not None and text != render_adr(stored)
         adr = _take_over(stored, text) if text is not None and is_edited else stored
         changes, moved = decide(change.before, adr, change.now)
         change.apply(changes)
         after = update_status(text, moved) if text is not None and is_edited else render_adr(moved)
         return _write(ws, change, moved, after)
+
+
+def bring_up_to_date(ws: Workspace, adr_id: str) -> str:
+    """Writes its file as the state has it: whole when it is not there, else the status line; returns its path.
+
+    Raises:
+        AiwError: NOT_FOUND, IO, PLAN.
+    """
+    with ws.store.transaction(f"write the file of {adr_id}") as change:
+        adr = change.before.get_adr(adr_id)
+        text = find_text(ws, adr)
+        return _write(ws, change, adr, render_adr(adr) if text is None else update_status(text, adr)).rel
 
 
 def _take_over(adr: Adr, text: str) -> Adr:
@@ -116,7 +128,7 @@ def _take_over(adr: Adr, text: str) -> Adr:
 
 def _write(ws: Workspace, change: Transaction, adr: Adr, text: str) -> Decided:
     """Writes the file and records it as wholly ours; a kill in between leaves a file that the same command renews."""
-    rel = _find_rel(ws, adr)
+    rel = find_rel(ws, adr)
     path = find_file(ws.root, rel)
     if os.path.isdir(path):
         raise AiwError(Kind.IO, f"{rel} is a folder", hint="move it away, then run the same command again")
@@ -127,28 +139,31 @@ def _write(ws: Workspace, change: Transaction, adr: Adr, text: str) -> Decided:
     return Decided(adr=adr, rel=rel)
 
 
-def _find_text(ws: Workspace, adr: Adr) -> str | None:
-    rel = _find_rel(ws, adr)
+def find_text(ws: Workspace, adr: Adr) -> str | None:
+    """The text of its file, or None when there is none. Raises AiwError(IO, PLAN)."""
+    rel = find_rel(ws, adr)
     data = fsio.find_bytes(find_file(ws.root, rel))
     return None if data is None else decode_plan(data, rel)
 
 
-def _find_rel(ws: Workspace, adr: Adr) -> str:
+def find_rel(ws: Workspace, adr: Adr) -> str:
     """Path of its file relative to the root; a file that a person renamed is found by its id."""
     usual = adr_file_name(adr)
-    names = _list_files(ws)
+    names = list_files(ws)
     if usual not in names:
-        own = sorted(name for name in names if _number_of(name) == _number_of(f"{adr.id}.md"))
+        own = sorted(name for name in names if number_of(name) == number_of(f"{adr.id}.md"))
         usual = own[0] if own else usual
     return f"{ws.config.adr.dir}/{usual}"
 
 
-def _number_of(name: str) -> int:
+def number_of(name: str) -> int:
+    """The number in the name of a decision's file; 0 for other names."""
     match = _NAME.fullmatch(name)
     return int(match.group(1)) if match is not None else 0
 
 
-def _list_files(ws: Workspace) -> list[str]:
+def list_files(ws: Workspace) -> list[str]:
+    """Names in the folder of the decisions. Raises AiwError(IO)."""
     try:
         return os.listdir(os.path.join(ws.root, *ws.config.adr.dir.split("/")))
     except FileNotFoundError:

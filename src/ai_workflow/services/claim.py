@@ -80,6 +80,7 @@ def claim(ws: Workspace, lane_id: str, *, task_id: str | None = None, is_started
             task, claimed = change.after.get_task(chosen.id), True
             intent = _intend_restoring(ws, change.before, task, operation=change.operation_id, now=change.now)
             change.apply(Changes(put=(intent,) if intent else ()))
+            early = tuple(dict.fromkeys((*early, *_parked_paths(change.before, task))))
         text = render(ws, change.after, task, early_paths=early)
     rel = prompt_rel(ws, lane_id)
     if intent is not None:
@@ -106,6 +107,11 @@ def _intend_restoring(ws: Workspace, before: Snapshot, task: Task, *, operation:
         tree=owner.parked.commit,
         at=now,
     )
+
+
+def _parked_paths(before: Snapshot, task: Task) -> tuple[str, ...]:
+    owner = parking.find_parked(before, task)
+    return owner.parked.paths if owner is not None and owner.parked is not None else ()
 
 
 def hand_out_active(ws: Workspace, lane_id: str) -> str | None:

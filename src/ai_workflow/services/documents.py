@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 
 from ai_workflow import fsio
 from ai_workflow.config.ownership import handoff_paths
@@ -102,10 +103,13 @@ class Documents:
                 if name not in names and _MIRROR.fullmatch(name):
                     fsio.remove_file(self._runtime(f"{folder}/{name}"))
 
-    def write_handoffs(self, snapshot: Snapshot) -> tuple[str, ...]:
+    def write_handoffs(self, snapshot: Snapshot, *, only: Collection[str] | None = None) -> tuple[str, ...]:
         """Writes the three handoffs as the snapshot wants them.
 
-        Only operations that also commit them call this, besides `init` (spec §2).
+        Only operations that also commit them call this, besides `init`, `report all`, and repairs (spec §2).
+
+        Args:
+            only: paths of those that are written; None means all.
 
         Returns:
             Their paths relative to the root, changed or not.
@@ -114,7 +118,7 @@ class Documents:
 
         prefix = self._config.agent.command_prefix.strip()
         texts = render_handoffs(snapshot, command_prefix=prefix)
-        paths = handoff_paths(self._config)
+        paths = [rel for rel in handoff_paths(self._config) if only is None or rel in only]
         for rel in paths:
             text = texts[rel.rsplit("/", 1)[-1]]
             fsio.write_if_changed(os.path.join(self._root, *rel.split("/")), text.encode(), temp_dir=self._layout.temp)

@@ -177,6 +177,23 @@ def _write(ws: Workspace, request: InitRequest, detected: Detected, *, before_do
     )
 
 
+def complete_documents(ws: Workspace) -> tuple[str, ...]:
+    """Writes what is missing of the documents that `init` writes, and renews the block in `.gitignore`.
+
+    What is there stays as it is. Returns the paths written, relative to the root. Raises AiwError(IO).
+    """
+    detected = detect_checks(ws.root)
+    texts = _documents(ws, InitRequest(root=ws.root), detected)
+    digests = dict(ws.store.snapshot().require_project().documents)
+    missing = [rel for rel in texts if not os.path.lexists(os.path.join(ws.root, *rel.split("/")))]
+    written = [rel for rel in missing if _write_document(ws, rel, texts[rel].encode(), digests, is_forced=False)]
+    if _update_gitignore(ws):
+        written.append(".gitignore")
+    if missing:
+        _write_state(ws, digests)
+    return tuple(written)
+
+
 def _documents(ws: Workspace, request: InitRequest, detected: Detected) -> dict[str, str]:
     from ai_workflow.rendering.init_docs import render_init_documents
 

@@ -23,7 +23,7 @@ from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.services.changeset import Dirt, collect_dirt
 from ai_workflow.services.landing import find_tip
-from ai_workflow.services.scaffold import commit_scaffold, find_missing, stage_for_switch, unstage
+from ai_workflow.services.scaffold import commit_scaffold, ensure_on_branch, find_missing, stage_for_switch, unstage
 from ai_workflow.services.workspace import Workspace
 
 _SHOWN_PATHS = 8
@@ -71,6 +71,7 @@ def return_to_branch(ws: Workspace, milestone: Milestone, status: TreeStatus) ->
             hint=f"bring it back: git branch {branch} {tip}",
         )
     _require_held(ws, status)
+    ensure_on_branch(ws, milestone, head_branch=status.branch)
     _switch(ws, branch, start_sha=None)
     ws.talk(f"note: HEAD was on {status.branch or 'no branch'} and is on {branch} again")
     tell_dirt("uncommitted changes came along from there", ws, collect_dirt(ws, status))

@@ -61,7 +61,7 @@ def plan_own_edits(ws: Workspace, before: Snapshot, after: Snapshot, *, tree: st
     if not edits and not following:
         return OwnEdits(files=files)
     here = _find_text(os.path.join(ws.root, *rel.split("/")))
-    old = _find_committed(ws.repository.git, tree, ws.repository.from_root(rel))
+    old = find_committed(ws.repository.git, tree, ws.repository.from_root(rel))
     standing = keep_standing(here, edits, path=rel) if here is not None else ()
     new = apply_edits(old or "", (*standing, *following), path=rel)
     is_changed = new != (old or "")
@@ -112,7 +112,7 @@ def find_own_backlog(ws: Workspace, status: TreeStatus) -> str | None:
     if entry is None or entry.is_staged or status.head is None:
         return None
     edits = backlog_edits(ws.pending_edits(), path=rel)
-    held = _find_committed(ws.repository.git, status.head, path) if edits else None
+    held = find_committed(ws.repository.git, status.head, path) if edits else None
     if held is None or apply_edits(held, edits, path=rel) != _find_text(os.path.join(ws.root, *rel.split("/"))):
         return None
     return path
@@ -156,7 +156,7 @@ def _is_held(ws: Workspace, commit: str, edit: PendingEdit) -> bool:
 
     path = ws.repository.from_root(edit.path)
     if edit.kind == "backlog" and edit.backlog is not None:
-        text = _find_committed(ws.repository.git, commit, path)
+        text = find_committed(ws.repository.git, commit, path)
         return text is not None and apply_edits(text, (edit.backlog,), path=edit.path) == text
     held = read_tree_entries(ws.repository.git, commit, [path])[path]
     return held is not None or not _is_file(ws, edit.path)
@@ -171,6 +171,7 @@ def _find_text(path: str) -> str | None:
     return data.decode("utf-8", "surrogateescape") if data is not None else None
 
 
-def _find_committed(git: Git, tree: str, path: str) -> str | None:
+def find_committed(git: Git, tree: str, path: str) -> str | None:
+    """The text of a file in a commit or tree; None when it is not there. Raises AiwError(GIT)."""
     entry = read_tree_entries(git, tree, [path])[path]
     return _read_blob(git, entry).decode("utf-8", "surrogateescape") if entry is not None else None

@@ -209,9 +209,8 @@ def _require_replaceable(ws: Workspace, target: _Target, snapshot: Snapshot, req
 def _make_text(
     source: Source, items: Sequence[BacklogItem], kept: _Target | None, snapshot: Snapshot
 ) -> tuple[Promotion, str]:
-    package = snapshot.require_project().workpackage
     existing = kept.plan if kept is not None else None
-    number = next_number(existing, snapshot, workpackage=package.number if package else 1)
+    number = next_number(existing, snapshot, workpackage=snapshot.require_project().package_number)
     made = promote_items(items, source.backlog, existing=existing, first_number=number, known=snapshot)
     if kept is None or not (kept.text or "").strip():
         return made, write_plan(Plan(path="", milestones=made.milestones))

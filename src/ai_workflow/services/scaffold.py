@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+
+from msgspec.structs import replace
 
 from ai_workflow import fsio
-from ai_workflow.config.ownership import handoff_paths, owned_paths, render_gitignore_block, update_gitignore
+from ai_workflow.config.ownership import backlog_path, handoff_paths, owned_paths, replace_old_gitignore_lines
+from ai_workflow.config.schema import CONFIG_NAME
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.commits import (
     PrivateIndex,
@@ -16,7 +20,8 @@ from ai_workflow.git.commits import (
     write_blob,
 )
 from ai_workflow.git.refs import advance_branch, branch_ref, find_commit
-from ai_workflow.git.status import path_to_key, read_status
+from ai_workflow.git.status import describe_path, key_to_path, path_to_key, read_status
+from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.operation import Intent
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.services.committing import beyond_checked, make_intended_commit, sync_user_index
@@ -45,7 +50,7 @@ def find_missing(ws: Workspace, base: str | None) -> dict[str, bytes]:
     if entry:
         committed = repository.git.run("cat-file", "blob", entry.split(" ")[1]).stdout
     text = committed.decode("utf-8", "surrogateescape")
-    wanted = update_gitignore(text, render_gitignore_block(ws.config))
+    wanted = replace_old_gitignore_lines(text, ws.config)
     if wanted != text:
         missing[gitignore] = wanted.encode("utf-8", "surrogateescape")
     return missing
@@ -110,6 +115,45 @@ def commit_scaffold(ws: Workspace, *, base_branch: str, head_branch: str | None)
     return made
 
 
+def ensure_on_branch(ws: Workspace, milestone: Milestone, *, head_branch: str | None) -> None:
+    """Commits the workspace's own files on the branch of a milestone that aiw 0.1.0 began without them.
+
+    Otherwise they would leave the work tree with the first switch to that branch from one that has them.
+
+    Raises:
+        AiwError: GIT when a hook or git refuses.
+    """
+    git = ws.repository.git
+    branch = milestone.branch or ""
+    tip = find_commit(git, branch_ref(branch))
+    config = ws.repository.from_root(CONFIG_NAME)
+    if tip is None or read_tree_entries(git, tip, [config])[config] is not None:
+        return
+    missing = find_missing(ws, tip)
+    if config not in missing:
+        return
+    ws.documents.write_handoffs(ws.store.snapshot())
+    made = commit_scaffold(ws, base_branch=branch, head_branch=head_branch)
+    _forget_in_baseline(ws, milestone.lane_id or "core", missing)
+    if made:
+        ws.talk(f"committed the workspace's own files on {branch} as {made[:10]}")
+
+
+def _forget_in_baseline(ws: Workspace, lane_id: str, committed: Collection[str]) -> None:
+    """What was committed is nobody's dirt any more; a `.gitignore` with more lines in it stays the user's."""
+    with ws.store.transaction("set up workspace") as change:
+        baseline = change.before.baselines.get(lane_id)
+        keys = {path_to_key(path) for path in committed}
+        if baseline is not None and keys & set(baseline.paths):
+            left = read_status(ws.repository.git).entries
+            kept = {
+                key: dirty if key not in keys else describe_path(ws.repository.top, left[key_to_path(key)], known=None)
+                for key, dirty in baseline.paths.items()
+                if key not in keys or key_to_path(key) in left
+            }
+            change.apply(Changes(put=(replace(baseline, paths=kept, recorded_at=change.now),)))
+
+
 def _intend(
     ws: Workspace, missing: dict[str, bytes], *, base_branch: str, base: str | None
 ) -> tuple[Intent, PrivateIndex]:
@@ -147,8 +191,8 @@ def _commit_elsewhere(ws: Workspace, intent: Intent, message: str) -> str | Refu
 def stage_for_switch(ws: Workspace, target: str) -> tuple[str, ...]:
     """Makes aiw's own uncommitted files known to the index as `target` has them, so that they do not stop a switch.
 
-    Concerned are owned files that HEAD lacks, and edits to the handoffs and `.gitignore`. What the user has staged
-    stays as it is; the bytes in the work tree are not touched.
+    Concerned are owned files that HEAD lacks, and edits to the handoffs, the backlog and `.gitignore`. What the user
+    has staged stays as it is; the bytes in the work tree are not touched.
 
     Returns:
         The paths, for `unstage` when the switch fails.
@@ -159,7 +203,7 @@ def stage_for_switch(ws: Workspace, target: str) -> tuple[str, ...]:
     own = [*_owned_files(ws), repository.from_root(".gitignore")]
     paths = [path for path in own if path in entries and not entries[path].is_staged]
     in_head, wanted = read_tree_entries(git, "HEAD", paths), read_tree_entries(git, target, paths)
-    edited = {repository.from_root(rel) for rel in (*handoff_paths(ws.config), ".gitignore")}
+    edited = {repository.from_root(rel) for rel in (*handoff_paths(ws.config), backlog_path(ws.config), ".gitignore")}
     staged = {
         path: wanted[path]
         for path in paths

@@ -22,7 +22,7 @@ def read_status(glance: Glance) -> Row:
     `{"project", "root", "base_branch", "lane": {…}, "active_milestone", "active_task", "progress": {"tasks": {status:
     n}, "milestones": {status: n}}, "blockers": […], "next_command", "damaged": [path: reason, …]}`; `lane`,
     `active_milestone` and `active_task` are elements of their lists, or null; `next_command` is null when the plan is
-    complete, or when damaged files must be repaired first.
+    complete.
 
     Raises:
         AiwError: STATE when nothing was ever stored.
@@ -51,7 +51,7 @@ def read_status(glance: Glance) -> Row:
         "active_task": active,
         "progress": {"tasks": _count(tasks), "milestones": _count(milestones)},
         "blockers": blockers,
-        "next_command": _next_command(glance, project, milestones, active, blockers),
+        "next_command": _next_command(glance, project, lane, milestones, tasks, active, blockers),
         "damaged": list(rows.damaged),
     }
 
@@ -76,19 +76,31 @@ def _count(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def _next_command(
-    glance: Glance, project: Row | None, milestones: Sequence[Row], active: Row | None, blockers: Sequence[Row]
+    glance: Glance,
+    project: Row | None,
+    lane: Row | None,
+    milestones: Sequence[Row],
+    tasks: Sequence[Row],
+    active: Row | None,
+    blockers: Sequence[Row],
 ) -> str | None:
     if glance.rows.damaged:
-        return None
+        return glance.command("doctor --fix")
     if active is not None:
         return glance.command(f"agent finish --lane core --task {active['id']} --commit")
-    if blockers:
-        return str(blockers[0].get("next_command"))
+    if lane is not None and lane.get("status") == "paused":
+        return glance.command("lane resume core")
+    # A task that waits for a person holds nothing up while another one can be taken.
+    is_ready = any(row.get("status") == "ready" for row in tasks)
+    holding = [row for row in blockers if row.get("blocked_task_id") is None or not is_ready]
+    if holding:
+        return str(holding[0].get("next_command"))
+    has_open = any(row.get("status") in _OPEN_MILESTONES for row in milestones)
     plan = os.path.join(glance.root, *glance.plan_dir.split("/"), "milestones.md")
     package = project.get("workpackage") if project else None
-    if not package:
+    if not has_open and not package:
         return glance.command("plan import" if os.path.exists(plan) else "agent plan-prompt --print")
-    if all(row.get("status") not in _OPEN_MILESTONES for row in milestones) and not _is_new(plan, package):
+    if not has_open and (package is None or not _is_new(plan, package)):
         return None
     return glance.command(_RUN)
 
@@ -133,13 +145,15 @@ def format_status(status: Row, *, now_s: float) -> list[str]:
         word = short(str(task["status"]).replace("_", " "))
         elapsed = _format_elapsed(since, now_s)
         lines.append(f"task        {task['id']} {short(task['title'])}, {word} since {short(since)}{elapsed}")
+    lane = status.get("lane")
+    if lane is not None and lane.get("status") == "paused":
+        lines.append("lane        core is paused: nothing is handed out")
     for blocker in status["blockers"]:
         lines.append(f"blocked     {blocker['id']} {short(blocker['class'])}: {short(blocker['message'], most=1000)}")
         lines.append(f"            clear it: {inert(str(blocker['next_command']))}")
     for damage in status["damaged"]:
         lines.append(f"damaged     {inert(damage)}")
-    ending = "repair the damaged files by hand" if status["damaged"] else "the plan is complete"
-    lines.append(f"next        {inert(status['next_command'] or ending)}")
+    lines.append(f"next        {inert(status['next_command'] or 'the plan is complete')}")
     return lines
 
 

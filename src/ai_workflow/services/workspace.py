@@ -108,7 +108,7 @@ class Workspace:
 
     def pending_edits(self) -> tuple[PendingEdit, ...]:
         """What commands of aiw did to files of the repository and no commit holds yet; see `own_edits`."""
-        project = Rows(self.layout).project() or {}
+        project = Rows(self.layout, accepts_old=True).project() or {}
         return msgspec.convert(project.get("pending_edits") or [], tuple[PendingEdit, ...])
 
     @contextmanager

@@ -74,7 +74,7 @@ def decode(record: type[_E], data: bytes, *, path: str) -> _E:
     try:
         entity = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError(_damage(data, error, path)) from error
+        raise DecodeError(describe_damage(data, error, path)) from error
     if not isinstance(entity, record) or entity.schema_version > SCHEMA_VERSION:
         raise DecodeError(_newer(path, getattr(entity, "schema_version", 0)))
     return entity
@@ -85,7 +85,8 @@ def _newer(path: str, version: int) -> Damage:
     return Damage(path=path, line=None, message=message, newer=True)
 
 
-def _damage(data: bytes, error: Exception, path: str) -> Damage:
+def describe_damage(data: bytes, error: Exception, path: str) -> Damage:
+    """What is wrong with the bytes that could not be decoded, with the line where that is known. Pure."""
     if not data.strip():
         return Damage(path=path, line=1, message="the file is empty")
     for number, text in enumerate(data.split(b"\n"), 1):
@@ -105,7 +106,7 @@ def _damage(data: bytes, error: Exception, path: str) -> Damage:
 def _schema_version(data: bytes) -> int:
     try:
         loose = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return 0
     version = loose.get("schema_version", 0) if isinstance(loose, dict) else 0
     return version if isinstance(version, int) else 0

@@ -3,13 +3,16 @@
 `state/journal.json` holds the whole new texts and the digests of what they replace. Its rename is the commit point;
 it exists only from then until the files are written and synced, so after a clean run there is none. Format version 1:
 
-    {"journal": 1, "operation": "OP-…", "files": [{"path", "before", "text"}], "append": {"path", "offset", "text"}}
+    {"journal": 1, "operation": "OP-…", "files": [{"path", "before", "text", "data"}],
+     "append": {"path", "offset", "text"}}
 
-`path` is relative to `state/`; `before` is the SHA-256 of the replaced bytes or null; `text` null removes the file.
+`path` is relative to `state/`; `before` is the SHA-256 of the replaced bytes or null; `text` null removes the file;
+`data` is base64 in place of a text that is not UTF-8, else null.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 
 import msgspec
@@ -26,6 +29,14 @@ class JournalFile(Record, frozen=True, kw_only=True):
     path: str
     before: str | None
     text: str | None
+    data: str | None = None
+
+    @property
+    def after(self) -> bytes | None:
+        """The bytes that the file gets; None removes it."""
+        if self.data is not None:
+            return base64.b64decode(self.data)
+        return None if self.text is None else self.text.encode()
 
 
 class JournalAppend(Record, frozen=True, kw_only=True):
@@ -89,7 +100,7 @@ def apply_journal(layout: Layout, journal: Journal) -> tuple[str, ...]:
     for entry in journal.files:
         path = layout.in_state(entry.path)
         current = fsio.find_bytes(path)
-        after = None if entry.text is None else entry.text.encode()
+        after = entry.after
         if current == after:
             written.append(path)
             continue
@@ -127,4 +138,4 @@ def overlay_of(journal: Journal | None) -> dict[str, bytes | None]:
     """What readers must see instead of the files, by path relative to `state/`. Pure."""
     if journal is None:
         return {}
-    return {entry.path: None if entry.text is None else entry.text.encode() for entry in journal.files}
+    return {entry.path: entry.after for entry in journal.files}

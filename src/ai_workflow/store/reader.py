@@ -14,6 +14,7 @@ from ai_workflow.models.snapshot import AnyEntity, Damage, Snapshot
 from ai_workflow.store.codec import KINDS, DecodeError, decode
 from ai_workflow.store.journal import find_journal, overlay_of
 from ai_workflow.store.layout import KIND_FOLDERS, Layout
+from ai_workflow.store.legacy import is_legacy, legacy_error
 
 _E = TypeVar("_E", bound=Entity)
 
@@ -33,7 +34,10 @@ def read_snapshot(layout: Layout) -> Snapshot:
     for kind in KIND_FOLDERS:
         record = KINDS[kind]
         entities[record] = _read_folder(layout, kind, overlay, damaged)
-    return Snapshot(project=_read_project(layout, overlay, damaged), entities=entities, damaged=tuple(damaged))
+    project = _read_project(layout, overlay, damaged)
+    if project is None and not overlay and is_legacy(layout.state):
+        raise legacy_error(layout.state_rel)
+    return Snapshot(project=project, entities=entities, damaged=tuple(damaged))
 
 
 def list_names(folder: str) -> list[str]:
@@ -57,7 +61,12 @@ def _read_folder(
     found: dict[str, AnyEntity] = {}
     for name in sorted(names):
         rel = f"{folder_rel}/{name}"
-        data = overlay[rel] if rel in overlay else fsio.find_bytes(os.path.join(folder, name))
+        try:
+            data = overlay[rel] if rel in overlay else fsio.find_bytes(os.path.join(folder, name))
+        except AiwError as error:
+            # A folder in its place, or no right to read it: the others stay usable.
+            damaged.append(Damage(path=f"{layout.state_rel}/{rel}", line=None, message=error.message))
+            continue
         if data is None:
             continue
         entity = _decode(layout, kind, rel, data, damaged)
@@ -80,18 +89,16 @@ def _decode(layout: Layout, kind: str, rel: str, data: bytes, damaged: list[Dama
 
 
 def _read_project(layout: Layout, overlay: Mapping[str, bytes | None], damaged: list[Damage]) -> Project | None:
-    data = overlay.get("project.json") or fsio.find_bytes(layout.project)
+    path = f"{layout.state_rel}/project.json"
+    try:
+        data = overlay.get("project.json") or fsio.find_bytes(layout.project)
+    except AiwError as error:
+        damaged.append(Damage(path=path, line=None, message=error.message))
+        return None
     if data is None:
         return None
-    path = f"{layout.state_rel}/project.json"
     try:
         return decode(Project, data, path=path)
     except DecodeError as error:
-        if b'"lineage"' not in data and b'"workspace_version"' in data and not error.damage.newer:
-            raise AiwError(
-                Kind.STATE,
-                f"{path} was written by aiw 0.1.0",
-                hint="finish or reset that workspace with 0.1.0; this release cannot take it over yet",
-            ) from error
         damaged.append(error.damage)
         return None

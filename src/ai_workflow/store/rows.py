@@ -24,8 +24,13 @@ class Rows:
         damaged: `path: reason` of each file that could not be read so far.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, accepts_old: bool = False) -> None:
+        """
+        Args:
+            accepts_old: whether a state of 0.1.0 is no error, for what has to work before it is taken over.
+        """
         self._layout = layout
+        self._accepts_old = accepts_old
         self.damaged: list[str] = []
         self._overlay = self._read_overlay()
 
@@ -59,7 +64,12 @@ class Rows:
         if rel in self._overlay:
             text: str | bytes | None = self._overlay[rel]
         else:
-            text = _find_bytes(os.path.join(self._layout.state, rel))
+            try:
+                text = _find_bytes(os.path.join(self._layout.state, rel))
+            except AiwError:
+                # A folder in its place, or no right to read it: the others stay usable.
+                self._damage(rel, ": the file cannot be read")
+                return None
         if text is None:
             return None
         try:
@@ -71,10 +81,18 @@ class Rows:
         if not isinstance(row, dict) or (entity_id is not None and row.get("id") != entity_id):
             self._damage(rel, ":1: the file does not hold what its name says")
             return None
+        if row.get("schema_version") in (None, 1) and not self._overlay and not self._accepts_old:
+            self._refuse_legacy()
         if not isinstance(row.get("schema_version"), int) or row["schema_version"] > SCHEMA_VERSION:
             self._damage(rel, ": written by another version of aiw")
             return None
         return row
+
+    def _refuse_legacy(self) -> None:
+        from ai_workflow.store.legacy import is_legacy, legacy_error
+
+        if is_legacy(self._layout.state):
+            raise legacy_error(self._layout.state_rel)
 
     def _damage(self, rel: str, what: str) -> None:
         sentence = f"{self._layout.state_rel}/{rel}{what}"

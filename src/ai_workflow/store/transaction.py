@@ -35,6 +35,7 @@ from ai_workflow.store.journal import (
 )
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.reader import read_snapshot
+from ai_workflow.store.whole import WholeState
 
 DocumentWriter = Callable[[Snapshot | None, Snapshot], None]
 """Writes the documents that follow from the state; the first argument is None when anything may be stale."""
@@ -92,7 +93,7 @@ class Store:
         self.before_commit: Callable[[Transaction], None] = _no_more
         """Called at the end of each transaction, while it can still change: what follows from its changes."""
         self._actor = actor
-        self._command = tuple(command)
+        self.command = tuple(command)
         self._on_wait = on_wait
         self._is_open = False
 
@@ -138,6 +139,57 @@ class Store:
             return False
         with self._locked("finish an interrupted command"):
             return self._replay()
+
+    def put_back(self, rel: str, *, seen: bytes | None, text: bytes | None) -> str | None:
+        """Replaces a file of the state that cannot be read; a copy of it, byte for byte, is kept first.
+
+        The one write outside of transactions: those refuse to write over damage.
+
+        Args:
+            rel: relative to the state folder.
+            seen: its bytes when this was decided; None for what is no file, which is moved.
+            text: the new bytes; None removes it.
+
+        Returns:
+            Where the copy lies, relative to the root; None when somebody changed the file meanwhile, and nothing was
+            done. Raises AiwError(LOCKED, IO).
+        """
+        path = self.layout.in_state(rel)
+        stem, _, ending = rel.rpartition(".")
+        mark = fsio.sha256_of(seen)[:12] if seen is not None else "folder"
+        copy = f"{self.layout.workspace_rel}/archive/damaged/{stem}-{mark}.{ending}"
+        with self._locked("repair a damaged file"):
+            if seen is None:
+                fsio.move_aside(path, self.layout.in_root(copy))
+            else:
+                if fsio.find_bytes(path) != seen:
+                    return None
+                fsio.write_file(self.layout.in_root(copy), seen, temp_dir=self.layout.temp, durable=True)
+            if text is None:
+                fsio.remove_file(path)
+            else:
+                fsio.write_file(path, text, temp_dir=self.layout.temp, durable=True)
+        return copy
+
+    @contextmanager
+    def whole(self, name: str) -> Iterator[WholeState]:
+        """Holds the lock, with an interrupted change completed, for work on the whole state at once.
+
+        Args:
+            name: what is done, for those who wait.
+
+        Raises:
+            AiwError: LOCKED after the deadline; IO; CORRUPT when the journal is damaged.
+        """
+        if self._is_open:
+            raise RuntimeError(f"{name!r} inside a transaction")
+        with self._locked(name):
+            self._is_open = True
+            try:
+                self._replay()
+                yield WholeState(self.layout, follow=lambda: self.write_documents(None, self.snapshot()))
+            finally:
+                self._is_open = False
 
     @contextmanager
     def _locked(self, purpose: str) -> Iterator[None]:
@@ -217,7 +269,7 @@ class Store:
             operation = Operation(
                 id=change.operation_id,
                 name=name,
-                command=self._command,
+                command=self.command,
                 actor=self._actor,
                 pid=os.getpid(),
                 at=change.now,
