@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from ai_workflow.cli.table import COMMANDS
-from guide import first_steps, planning, refusals, remotes, trouble
-from guide.pending import PENDING
+from guide import care, first_steps, planning, refusals, remotes, trouble
 from guide.stage import Story
 from support.command_lines import find_command_lines, refuse
 
@@ -28,7 +27,7 @@ STORIES: tuple[Story, ...] = (
     *trouble.STORIES,
     *refusals.STORIES,
     *remotes.STORIES,
-    *PENDING,
+    *care.STORIES,
 )
 _PENDING = tuple(f"{command} " for story in STORIES for command in story.needs if command not in COMMANDS)
 _BLOCK = re.compile(r"(?ms)^<!-- transcript: (\S+) -->\n(.*?)^<!-- end -->$")
