@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from guide.care import look_after
 from guide.greet import PLAN, README, WORLD, make_greet
 from guide.stage import Stage, Story
 
@@ -48,6 +49,7 @@ def play(folder: Path) -> Stage:
     with stage.transcript("report"):
         stage.run("aiw report tasks", first=24)
     _last_milestone(stage)
+    look_after(stage)
     return stage
 
 
@@ -67,6 +69,7 @@ STORIES = (
         transcripts=(
             "init", "fresh-status", "first-plan", "first-run", "prompt", "rehearsal", "first-finish", "status",
             "trailers", "second-run", "second-finish", "first-log", "evidence", "lists", "report", "complete",
+            "doctor", "config-show", "config-set", "reset", "uninstall",
         ),
     ),
 )  # fmt: skip

@@ -17,6 +17,7 @@ HOME = "/home/ada"
 _TIME = "2026-03-02T09:30:00Z"
 _MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), _TIME),
+    (re.compile(r"\d{8}T\d{6}Z"), "20260302T093000Z"),
     (re.compile(r"\(\d+ min\)"), "(12 min)"),
     (re.compile(r"\b(after|in) \d+\.\d+ s\b"), r"\1 0.4 s"),
     # GNU make 3 names no line.

@@ -1,68 +1,34 @@
-"""Commands that are being written: each story is skipped until its commands are in the command table."""
+"""Looking after a workspace, and taking over one of 0.1.0: `day-to-day.md`, `configuration.md`, `moving-…`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from guide.greet import README, WORLD, make_planned
+from guide.greet import make_planned
 from guide.stage import Stage, Story
 
 _TIME = "2026-01-05T10:00:00Z"
 
 
-def _worked(folder: Path) -> Stage:
-    """One task done, the next one active."""
-    stage = make_planned(folder)
-    stage.run("aiw agent run --lane core")
-    stage.write("greet.sh", WORLD)
-    stage.run("aiw agent finish")
-    stage.run("aiw agent run --lane core")
-    return stage
-
-
-def doctor(folder: Path) -> Stage:
-    """A sound workspace."""
-    stage = _worked(folder)
+def look_after(stage: Stage) -> None:
+    """Examines, configures, resets and removes the workspace of a finished plan."""
     with stage.transcript("doctor"):
         stage.run("aiw doctor")
-    return stage
-
-
-def config(folder: Path) -> Stage:
-    """One key shown, one changed."""
-    stage = make_planned(folder)
     with stage.transcript("config-show"):
         stage.run("aiw config show git.merge_strategy")
     with stage.transcript("config-set"):
         stage.run("aiw config set git.merge_strategy squash")
         stage.run("grep -n merge_strategy .ai-workflow.yaml")
-    return stage
-
-
-def reset(folder: Path) -> Stage:
-    """There and back."""
-    stage = _worked(folder)
-    stage.write("README.md", README)
-    stage.run("aiw agent finish")
     with stage.transcript("reset"):
         stage.run("aiw workspace reset --force")
         stage.run("aiw task list")
         stage.run("aiw workspace restore")
         stage.run("aiw task list")
-    return stage
-
-
-def uninstall(folder: Path) -> Stage:
-    """Nothing of aiw is left but an edited document."""
-    stage = _worked(folder)
-    stage.write("README.md", README)
-    stage.run("aiw agent finish")
+    stage.run("git checkout --quiet .ai-workflow.yaml")
     stage.write("docs/operator/operator.md", "# How we plan\n")
     with stage.transcript("uninstall"):
-        stage.run("aiw uninstall --force")
-        stage.run("git status --short")
-    return stage
+        stage.run("aiw uninstall --yes")
 
 
 def migrate(folder: Path) -> Stage:
@@ -97,11 +63,4 @@ def _write_old(stage: Stage, name: str, **fields: object) -> None:
     stage.write(f"docs/ai/workspace/state/{name}.json", json.dumps(whole, indent=2, sort_keys=True) + "\n")
 
 
-PENDING = (
-    Story(name="doctor", play=doctor, transcripts=("doctor",), needs=("doctor",)),
-    Story(name="config", play=config, transcripts=("config-show", "config-set"), needs=("config show", "config set")),
-    Story(name="reset", play=reset, transcripts=("reset",), needs=("workspace reset", "workspace restore")),
-    Story(name="uninstall", play=uninstall, transcripts=("uninstall",), needs=("uninstall",)),
-    Story(name="migrate", play=migrate, transcripts=("migrate",), needs=("migrate",)),
-)
-"""What waits for its commands, or did."""
+STORIES = (Story(name="migrate", play=migrate, transcripts=("migrate",)),)
