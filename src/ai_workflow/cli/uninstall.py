@@ -61,8 +61,9 @@ def _shown(lines: list[str]) -> list[str]:
 
 
 def _lines(done: Removal) -> list[str]:
-    is_done = done.outcome == "removed"
-    lines = ["Removed aiw from this repository:" if is_done else "This would be removed:"]
+    is_done = done.outcome != "rehearsed"
+    heads = {"removed": "Removed aiw from this repository:", "nothing": "There was nothing to remove"}
+    lines = [heads.get(done.outcome, "This would be removed:")]
     lines += [f"  {path}" for path in done.removed]
     if done.gitignore:
         lines.append("  .gitignore" if done.gitignore == "file" else "  the block of aiw in .gitignore")

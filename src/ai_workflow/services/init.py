@@ -69,17 +69,7 @@ def initialize(request: InitRequest, *, command: Sequence[str], talk: Talk) -> I
     config_path = os.path.join(request.root, CONFIG_NAME)
     is_new = not os.path.lexists(config_path)
     if is_new:
-        base = _choose_base(repository, request.base_branch)
-        name = request.project_name or os.path.basename(os.path.abspath(request.root))
-        config = parse_config(
-            render_config(
-                base_branch=base,
-                project_name=name,
-                checks=detected.checks,
-                command_prefix=detected.command_prefix,
-            ),
-            path=CONFIG_NAME,
-        )
+        config = parse_config(render_new_config(repository, request, detected), path=CONFIG_NAME)
     else:
         config = load_config(Path(request.root))
         _refuse_other_base(request, config)
@@ -90,6 +80,16 @@ def initialize(request: InitRequest, *, command: Sequence[str], talk: Talk) -> I
         before.require_undamaged()
         _refuse_unknown_history(repository)
     return _write(ws, request, detected, before_documents=before.project.documents if before.project else {})
+
+
+def render_new_config(repository: Repository, request: InitRequest, detected: Detected) -> str:
+    """The config of a workspace that is set up now. Raises AiwError(GIT) when the base branch cannot be told."""
+    return render_config(
+        base_branch=_choose_base(repository, request.base_branch),
+        project_name=request.project_name or os.path.basename(os.path.abspath(request.root)),
+        checks=detected.checks,
+        command_prefix=detected.command_prefix,
+    )
 
 
 def _require_repository(request: InitRequest) -> Repository:

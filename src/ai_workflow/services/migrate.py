@@ -101,6 +101,7 @@ def _go_on(ws: Workspace, *, is_dry_run: bool) -> Migrated:
     archive = f"{ws.config.workspace_dir}/{ARCHIVE}"
     if project.serial == 1 and os.path.isdir(ws.layout.in_root(archive)) and not is_dry_run:
         _update_gitignore(ws)
+        fsio.remove_empty_folders(ws.layout.state)
         ws.documents.write_handoffs(snapshot)
     return Migrated(outcome="already_migrated", archive=archive if os.path.isdir(ws.layout.in_root(archive)) else "")
 

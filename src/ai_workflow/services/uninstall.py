@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from ai_workflow import fsio
+from ai_workflow.config.detect import detect_checks
 from ai_workflow.config.ownership import (
     backlog_path,
     handoff_paths,
@@ -19,7 +22,6 @@ from ai_workflow.config.ownership import (
     runtime_paths,
 )
 from ai_workflow.config.schema import CONFIG_NAME
-from ai_workflow.config.write import render_config
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.commits import read_tree_entries, write_blob
 from ai_workflow.git.refs import delete_ref, find_commit, is_ancestor, list_branches
@@ -28,6 +30,7 @@ from ai_workflow.models.base import Record
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.status import TASK_ACTIVE
 from ai_workflow.services import resume
+from ai_workflow.services.init import InitRequest, render_new_config
 from ai_workflow.services.workspace import Workspace
 
 _PARKED = "refs/aiw/parked/"
@@ -45,7 +48,7 @@ class Removal(Record, frozen=True, kw_only=True):
     """What is removed, or would be; paths relative to the root."""
 
     outcome: str
-    """`removed`, `rehearsed`, or `nothing` when there is no workspace."""
+    """`removed`, `rehearsed`, or `nothing` when there is nothing of aiw's."""
     removed: tuple[str, ...] = ()
     """Files, and folders with a `/`."""
     gitignore: str | None = None
@@ -83,15 +86,11 @@ def uninstall(ws: Workspace, *, is_dry_run: bool, is_forced: bool, discards_park
             _require_at_rest(snapshot)
         removal = _plan(ws, snapshot, discards_parked=discards_parked)
         _remove(ws, removal)
-    return Removal(
-        outcome="removed",
-        removed=removal.removed,
-        gitignore=removal.gitignore,
-        refs=removal.refs,
-        left=removal.left,
-        branches=removal.branches,
-        tracked=removal.tracked,
-    )
+    # The locks are there because this command holds them.
+    found = tuple(rel for rel in removal.removed if rel != f"{ws.config.workspace_dir}/locks/")
+    if not found and not removal.gitignore and not removal.refs:
+        return replace(removal, outcome="nothing", removed=())
+    return replace(removal, outcome="removed")
 
 
 def _require_at_rest(snapshot: Snapshot) -> None:
@@ -162,7 +161,7 @@ def _decisions(ws: Workspace) -> list[Left]:
 
 def _is_config_ours(ws: Workspace, data: bytes, digest: str | None) -> bool:
     """Whether nothing is lost with the config: as aiw wrote it, or held by HEAD, or, where the state that would tell is
-    gone already, of the very form that aiw writes."""
+    gone already, what `init` would write now."""
     if digest is not None and digest == fsio.sha256_of(data):
         return True
     git = ws.repository.git
@@ -173,13 +172,10 @@ def _is_config_ours(ws: Workspace, data: bytes, digest: str | None) -> bool:
             return True
     if digest is not None:
         return False
-    config = ws.config
-    text = render_config(
-        base_branch=config.git.base_branch,
-        project_name=config.project.name,
-        checks=[check.run for check in config.agent.checks],
-        command_prefix=config.agent.command_prefix,
-    )
+    try:
+        text = render_new_config(ws.repository, InitRequest(root=ws.root), detect_checks(ws.root))
+    except AiwError:
+        return False
     return text.encode() == data
 
 
