@@ -421,7 +421,8 @@ def test_a_workspace_of_0_1_0_is_named(make: Callable[[str], Project]) -> None:
     old = {"schema_version": 1, "project_name": "p", "workspace_version": "0.2.0", "base_branch": "main"}
     project.write(f"{STATE}/project.json", json.dumps(old))
     found = find(project, "cannot-read-state")
-    assert (found["level"], found["path"]) == ("error", f"{STATE}/project.json")
+    assert (found["level"], found["path"]) == ("error", STATE)
+    assert "aiw migrate" in found["fix"]
     assert call(project, "doctor", "--fix")[0] == 1
     assert json.loads(project.read(f"{STATE}/project.json")) == old
 
