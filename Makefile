@@ -2,7 +2,7 @@
 UV ?= uv
 RUN ?= $(UV) run
 
-.PHONY: check lint types layers test crash golden guide reference
+.PHONY: check lint types layers test test-long crash golden guide reference
 
 check: lint types layers test
 
@@ -19,16 +19,20 @@ layers:
 test:
 	$(RUN) python -m pytest
 
-# Every write point of every command, instead of the sample of the ordinary suite.
+# What the ordinary run leaves out to stay short.
+test-long:
+	$(RUN) python -m pytest -m slow
+
+# Every write point of every command, instead of a sample.
 crash:
-	AIW_ALL_CRASH_POINTS=1 $(RUN) python -m pytest tests/faults
+	AIW_ALL_CRASH_POINTS=1 $(RUN) python -m pytest -m slow tests/faults
 
 golden:
 	UPDATE_GOLDEN=1 $(RUN) python -m pytest tests/rendering -n 0
 
 # Plays what the guide tells, and writes what was printed into docs/guide.
 guide:
-	UPDATE_GUIDE=1 $(RUN) python -m pytest tests/guide -n 0
+	UPDATE_GUIDE=1 $(RUN) python -m pytest -m slow tests/guide -n 0
 
 reference:
 	$(RUN) python tools/write_reference.py

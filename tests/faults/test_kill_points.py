@@ -1,7 +1,7 @@
 """Killed at any write point, the same command again ends in the right state with exactly one commit (spec §7.1, §7.2).
 
 Each case copies a prepared repository, kills one command at its n-th write point (`support.crash`), runs the same
-command again and looks at the whole: git, state, index, documents. The ordinary suite takes a spread of the points;
+command again and looks at the whole: git, state, index, documents. The long suite takes a spread of the points;
 `AIW_ALL_CRASH_POINTS=1` takes every one.
 """
 
@@ -19,14 +19,13 @@ import pytest
 from support.legacy import make_recovery
 from support.project import PARSER_PLAN, Project, make_project, make_ready
 
+pytestmark = pytest.mark.slow
+
 IS_COMPLETE = bool(os.environ.get("AIW_ALL_CRASH_POINTS"))
 SHARES = 6
 """Tests that all the points of one command are dealt out to."""
 SPREAD = int(os.environ.get("AIW_CRASH_POINTS", "3"))
 """Points per command when it is not all of them."""
-IS_LONG = IS_COMPLETE or "AIW_CRASH_POINTS" in os.environ
-CORE = ("import", "run", "finish", "finish-and-push", "park", "restore", "finish-a-recovery")
-"""Commands of the ordinary suite, which must stay short; the long ones take all of `CASES`."""
 
 ONE_TASK = """# Milestones
 
@@ -470,7 +469,7 @@ def test_an_idea_that_was_written_and_not_recorded_is_not_added_twice(tmp_path: 
 
 
 @pytest.mark.parametrize("share", range(SHARES if IS_COMPLETE else 1))
-@pytest.mark.parametrize("name", CASES if IS_LONG else CORE)
+@pytest.mark.parametrize("name", CASES)
 def test_the_same_command_again_heals(tmp_path: Path, name: str, share: int) -> None:
     prepare, command, check = CASES[name]
     template = prepare(tmp_path / "template")

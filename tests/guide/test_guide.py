@@ -18,6 +18,8 @@ from guide import care, first_steps, planning, refusals, remotes, trouble
 from guide.stage import Story
 from support.command_lines import find_command_lines, refuse
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guide"
 PAGES = (*sorted(GUIDE.glob("*.md")), ROOT / "README.md")

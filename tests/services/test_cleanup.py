@@ -13,6 +13,8 @@ from ai_workflow.cli.main import main
 from support.landing import BRANCH, configure, copy_of, from_template, prepare_worked, push_from_elsewhere
 from support.project import THREE_MILESTONES, Project, make_ready
 
+pytestmark = pytest.mark.slow
+
 MERGED, EXTRA, ACTIVE = "ai/m01-parser-base", "ai/m02-parser-errors", "ai/m10-parser-documentation"
 FLAGS = ("--dry-run", "--local", "--remote", "--merged", "--force", "--allow-unmerged-remote")
 

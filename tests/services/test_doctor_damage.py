@@ -11,6 +11,8 @@ import pytest
 from support.project import Project
 from support.sickness import PREPARE, STATE, call, copy_project, examine, serious
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "active": [
         "project.json",

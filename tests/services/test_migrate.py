@@ -9,6 +9,8 @@ import pytest
 
 from support.legacy import BRANCH, SCOPES, STATES, Legacy, make_initialised, make_mid_task, make_one_done, old_task
 
+pytestmark = pytest.mark.slow
+
 
 def finish_everything(project: Legacy) -> list[str]:
     """Works until the plan is complete, merging pull requests by hand; returns the tasks handed out."""

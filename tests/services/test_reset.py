@@ -9,6 +9,8 @@ import pytest
 
 from support.project import PARSER_PLAN, Project, make_ready
 
+pytestmark = pytest.mark.slow
+
 ARCHIVE = "docs/ai/workspace/archive"
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from support.project import Project, make_project, make_ready
 
+pytestmark = pytest.mark.slow
+
 
 def tree(project: Project) -> dict[str, bytes | None]:
     """Everything but `.git`: files with their bytes, folders with None."""
