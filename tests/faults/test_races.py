@@ -14,6 +14,8 @@ import pytest
 
 from support.project import THREE_MILESTONES, Project, make_ready
 
+pytestmark = pytest.mark.slow
+
 RACERS = 6
 
 

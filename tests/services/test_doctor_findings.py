@@ -12,6 +12,8 @@ import pytest
 from support.project import Project
 from support.sickness import PREPARE, STATE, call, copy_project, edit, examine, find, serious, type_in
 
+pytestmark = pytest.mark.slow
+
 WORKSPACE = "docs/ai/workspace"
 Break = Callable[[Project], object]
 
