@@ -103,7 +103,10 @@ def test_both_halves_can_be_taken_up_in_the_middle(project: Project) -> None:
     head = project.git("rev-parse", "HEAD")
     half = SavedWork(commit=saved.commit, paths=saved.paths[: len(saved.paths) // 2])
     restore_work(repository, half, head=head, temp_dir=TEMP)
-    assert find_in_the_way(repository, saved, read_status(repository.git).entries) == ()
+    assert (
+        find_in_the_way(repository, saved, read_status(repository.git).entries, head=project.git("rev-parse", "HEAD"))
+        == ()
+    )
     restore_work(repository, saved, head=head, temp_dir=TEMP)
     assert picture(project) == mess
 
@@ -124,7 +127,9 @@ def test_what_lies_in_the_way_is_found_and_what_a_commit_changed_is_kept_back(pr
     repository, saved = save(project)
     clear_work(repository, saved.paths)
     project.write("new.txt", "mine\n")
-    assert find_in_the_way(repository, saved, read_status(repository.git).entries) == ("new.txt",)
+    assert find_in_the_way(
+        repository, saved, read_status(repository.git).entries, head=project.git("rev-parse", "HEAD")
+    ) == ("new.txt",)
     (project.path / "new.txt").unlink()
     project.write("a.txt", "committed\n")
     project.git("commit", "-qam", "later")

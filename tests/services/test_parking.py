@@ -206,3 +206,34 @@ def test_a_file_that_a_commit_changed_meanwhile_is_named_with_a_command_that_sho
     assert "so not brought back: src/parser.py\n" in handed.stderr
     shown = handed.stderr.partition("look at it: git ")[2].splitlines()[0]
     assert project.git(*shown.split()) == "the first task's"
+
+
+@pytest.mark.parametrize("kind", ["ignored", "folder-in-place", "file-above"])
+def test_nothing_uncommitted_is_written_over_by_what_comes_back(tmp_path: Path, kind: str) -> None:
+    project = make_ready(tmp_path, plan=THREE_MILESTONES)
+    project.next()
+    project.write("src/d/x.out", "the task's\n")
+    project.write("src/y.out", "the task's\n")
+    project.aiw(*HOTFIX, "--start")
+    project.write("login.py", "fixed\n")
+    project.finish()
+    mine = {"ignored": "src/y.out", "folder-in-place": "src/y.out/mine", "file-above": "src/d"}[kind]
+    project.write(".git/info/exclude", "*.out\n" if kind == "ignored" else "")
+    project.write(mine, "precious\n")
+    refused = project.aiw("agent", "run", code=1)
+    assert "something else lies uncommitted where it goes:\n  " + mine in refused.stderr
+    assert project.read(mine) == "precious\n"
+    assert project.task(1)["status"] == "ready", "nothing was claimed"
+
+
+def test_a_parking_that_git_stopped_is_ended_by_the_next_command_and_nothing_is_lost(project: Project) -> None:
+    before = picture(project)
+    project.write(".git/index.lock", "")
+    project.aiw(*HOTFIX, "--start", code=1)
+    (project.path / ".git/index.lock").unlink()
+    refused = project.finish("--task", "TASK-001", "--no-change", "nothing to do", code=1)
+    assert "TASK-001 is ready, not active" in refused.stderr
+    assert project.task(1)["parked"] is not None
+    project.aiw("task", "cancel", "TASK-005")
+    assert project.next()["task"]["id"] == "TASK-001"
+    assert picture(project) == before

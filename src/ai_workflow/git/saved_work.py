@@ -225,16 +225,48 @@ def _remove(top: str, path: str) -> None:
         folder = os.path.dirname(folder)
 
 
-def find_in_the_way(repository: Repository, saved: SavedWork, dirty: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Paths of the saved work at which something uncommitted lies now, other than the saved work itself."""
+def find_in_the_way(
+    repository: Repository, saved: SavedWork, dirty: Mapping[str, Entry], *, head: str
+) -> tuple[str, ...]:
+    """What lies uncommitted where the saved work goes, other than the saved work itself: ignored files count too.
+
+    Args:
+        dirty: what differs from HEAD.
+        head: the commit that HEAD is at; what it holds clean is not in the way.
+    """
+    names = {key_to_path(one.path) for one in saved.paths}
+    in_head = read_tree_entries(repository.git, head, list(names))
     found = []
     for one in saved.paths:
         path = key_to_path(one.path)
-        if path in dirty:
-            now = describe_path(repository.top, dirty[path])
-            if not _is_as_saved(one, now) and not (one.work is None and now.mode == "absent"):
-                found.append(path)
-    return tuple(found)
+        now = describe_path(repository.top, Entry(path=path))
+        is_there = now.mode != "absent" and (path in dirty or in_head[path] is None)
+        if is_there and one.work is not None and os.path.isdir(os.path.join(repository.top, path)):
+            found += [inside for inside in _files_below(repository.top, path) if inside not in names]
+        elif is_there and not _is_as_saved(one, now):
+            found.append(path)
+        elif one.work is not None and (blocking := _find_file_above(repository.top, path)) not in (None, *names):
+            found.append(blocking or path)
+    return tuple(dict.fromkeys(found))
+
+
+def _files_below(top: str, path: str) -> list[str]:
+    """What lies in a folder; the folder itself when it is a repository of its own or cannot be looked into."""
+    found = []
+    for parent, _folders, names in os.walk(os.path.join(top, path)):
+        found += [os.path.relpath(os.path.join(parent, name), top).replace(os.sep, "/") for name in names]
+    return found
+
+
+def _find_file_above(top: str, path: str) -> str | None:
+    """A file or link that stands where a folder of the path must be, or None."""
+    folder = os.path.dirname(path)
+    while folder:
+        full = os.path.join(top, folder)
+        if os.path.lexists(full) and (os.path.islink(full) or not os.path.isdir(full)):
+            return folder
+        folder = os.path.dirname(folder)
+    return None
 
 
 def restore_work(repository: Repository, saved: SavedWork, *, head: str, temp_dir: str) -> Restored:

@@ -24,7 +24,7 @@ from ai_workflow.models.operation import Intent
 from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.policy.claiming import owner_of_work
-from ai_workflow.policy.suspending import find_work_to_park, leave, park, unpark
+from ai_workflow.policy.suspending import find_work_to_park, leave, park, release_active, unpark
 from ai_workflow.services.changeset import collect_dirt, make_baseline, split_dirt
 from ai_workflow.services.milestone_branch import require_calm
 from ai_workflow.services.workspace import Workspace
@@ -123,6 +123,11 @@ def _record_parked(
             change.apply(park(change.before, lane, owner, commit=saved.commit, paths=paths, now=change.now))
             change.apply(Changes(remove=(intent,)))
             change.record_ref(intent.branch, before=None, after=saved.commit)
+            # In the same step: a task whose work is parked is not active, also when a later command ends the parking.
+            current = change.after.find_task(lane.current_task_id)
+            if current is not None and owner_of_work(change.after, current).id == owner_id:
+                lane = change.after.get_lane(lane_id)
+                change.apply(release_active(change.after, lane, now=change.now, actor=ws.actor))
         else:
             change.apply(Changes(put=(replace(lane, unfinished_task_id=None, updated_at=change.now),)))
         change.apply(Changes(put=(make_baseline(lane_id, dirt.paths, now=change.now),)))
@@ -150,7 +155,8 @@ def require_restorable(ws: Workspace, task: Task, owner: Task) -> None:
             hint=f"if it is really gone: {ws.command(f'task edit {owner.id} --drop-parked --reason …')}",
         )
     saved = read_saved_work(ws.repository.git, owner.parked.commit)
-    blocking = find_in_the_way(ws.repository, saved, read_status(ws.repository.git).entries)
+    status = read_status(ws.repository.git)
+    blocking = find_in_the_way(ws.repository, saved, status.entries, head=status.head or "")
     if blocking:
         shown = "\n".join(f"  {show_path(ws.repository.to_root(path))}" for path in blocking[:_SHOWN])
         raise AiwError(
