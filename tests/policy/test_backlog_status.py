@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.models.backlog import BacklogEdit
+from ai_workflow.models.blocker import BlockerRef
 from ai_workflow.models.snapshot import Changes
-from ai_workflow.models.status import BACKLOG_STATUSES, BacklogStatus, TaskStatus
+from ai_workflow.models.status import BACKLOG_STATUSES, BacklogStatus, BlockerClass, TaskStatus
 from ai_workflow.models.task import Decision, Task
 from ai_workflow.policy.backlog_status import (
     find_stranded,
@@ -58,6 +59,14 @@ def snapshot_of(*tasks: Task) -> Any:
 def test_what_an_item_should_be(statuses: tuple[TaskStatus, ...], expected: str | None) -> None:
     for order in itertools.permutations(statuses):
         assert status_of_item([linked(n, status) for n, status in enumerate(order, 1)]) == expected
+
+
+@pytest.mark.parametrize(("klass", "expected"), [("checks", "active"), ("human", "blocked")])
+def test_an_item_whose_task_is_being_recovered_stays_active(klass: BlockerClass, expected: str) -> None:
+    blocker = BlockerRef(
+        id="BLK-0001", klass=klass, step="checks", message="exit 1", next_command="aiw agent finish", since=NOW
+    )
+    assert status_of_item([linked(1, "blocked", blocker=blocker), linked(2, "done")]) == expected
 
 
 def test_an_item_follows_only_when_its_tasks_ask_for_another_status() -> None:

@@ -18,23 +18,21 @@ Tasks:
   Conflict: src/parser.py
   Backlog: BLG-001
 """
-CHECK = "test ! -e ../broken"
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A check failed, so the item is blocked; a hotfix took that to base; then the task was done on its branch."""
-    project = make_ready(tmp_path, plan=PLAN, remote=False, checks=(CHECK,))
+    """A person blocked the task, so the item is blocked; a hotfix took that to base; then the work went on."""
+    project = make_ready(tmp_path, plan=PLAN, remote=False)
     project.next()
     project.write("src/parser.py", "x\n")
-    project.write("../broken", "")
-    project.finish(code=1)
-    (tmp_path / "broken").unlink()
+    project.aiw("task", "block", "TASK-001", "the parser's owner is away")
     hotfix = ("task", "adhoc", "--kind", "hotfix", "--title", "Mend the keeper", "--scope", "src/keep.txt", "--start")
     assert "yours" not in project.aiw(*hotfix).stderr, "the status line in the backlog is aiw's"
     project.write("src/keep.txt", "mended\n")
     project.finish()
     assert "Status: blocked" in project.git("show", f"main:{BACKLOG}")
+    project.aiw("task", "unblock", "TASK-001")
     project.next()
     return project
 

@@ -136,15 +136,25 @@ def test_statuses_that_both_sides_changed_conflict_for_nobody(tmp_path: Path) ->
     assert "Status: done" in merged
 
 
-def test_a_status_that_followed_is_not_taken_for_a_persons_change(tmp_path: Path) -> None:
+def test_a_failing_check_leaves_the_item_active_and_the_backlog_as_it_was(tmp_path: Path) -> None:
     project = make_ready(tmp_path, plan=PLAN, checks=("test ! -e ../broken",))
     project.next()
     project.write("src/parser.py", "x\n")
     project.write("../broken", "")
     project.finish(code=1)
-    assert project.status() == [f" M {BACKLOG}", "?? src/parser.py"]
+    assert "Status: active" in project.read(BACKLOG)
+    assert project.status() == ["?? src/parser.py"]
     (tmp_path / "broken").unlink()
     project.finish()
+    assert project.read(BACKLOG).count("Status: done") == 1
+
+
+def test_a_status_that_followed_is_not_taken_for_a_persons_change(project: Project) -> None:
+    project.aiw("task", "block", "TASK-001", "the parser's owner is away")
+    assert project.status() == [f" M {BACKLOG}", "?? src/parser.py"]
+    project.aiw("task", "unblock", "TASK-001")
+    project.next()
+    assert "no longer there" not in project.finish().stderr
     project.next()
     project.write("docs/parser.md", "x\n")
     assert "no longer there" not in project.finish().stderr

@@ -6,7 +6,7 @@ from typing import Any
 
 from ai_workflow.models.base import Entity, Record
 from ai_workflow.models.blocker import BlockerRef
-from ai_workflow.models.status import Priority, TaskStatus
+from ai_workflow.models.status import TASK_ACTIVE, Priority, TaskStatus
 
 BACKLOG_NOTE = "backlog_id: "
 """Begins the note that links a task to an item of the backlog."""
@@ -77,6 +77,11 @@ class Task(Entity, frozen=True, kw_only=True):
     blocker: BlockerRef | None = None
     created_at: str
     updated_at: str
+
+
+def is_under_way(task: Task) -> bool:
+    """Whether somebody works on it: it is active, or its recovery is (spec §6.6)."""
+    return task.status in TASK_ACTIVE or (task.blocker is not None and task.blocker.klass == "checks")
 
 
 def backlog_ids(task: Task) -> tuple[str, ...]:

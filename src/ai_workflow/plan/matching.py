@@ -16,7 +16,7 @@ from ai_workflow.models.ids import format_id, format_milestone_id, id_number, ma
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.plan import Plan, PlanTask
 from ai_workflow.models.snapshot import Snapshot
-from ai_workflow.models.status import MILESTONE_CLOSED, TASK_ACTIVE
+from ai_workflow.models.status import MILESTONE_CLOSED
 from ai_workflow.models.task import Task
 
 Place: TypeAlias = tuple[int, int]
@@ -100,11 +100,6 @@ def make_keys(plan: Plan, milestone_ids: Sequence[str]) -> Mapping[Place, str]:
 def is_out_of_band(task: Task) -> bool:
     """Whether the task was made by a command and not by a plan; its notes tell its kind."""
     return any(note.startswith("kind: ") for note in task.notes)
-
-
-def is_under_way(task: Task) -> bool:
-    """Whether somebody works on it: it is active, or its recovery is."""
-    return task.status in TASK_ACTIVE or (task.blocker is not None and task.blocker.klass == "checks")
 
 
 def match_plan(plan: Plan, snapshot: Snapshot | None) -> Match:

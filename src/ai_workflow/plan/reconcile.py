@@ -18,7 +18,7 @@ from ai_workflow.models.plan import Finding, Plan
 from ai_workflow.models.project import Project, Workpackage
 from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.status import TASK_SATISFIED
-from ai_workflow.models.task import Task
+from ai_workflow.models.task import Task, is_under_way
 from ai_workflow.plan.definitions import Definition, Definitions
 from ai_workflow.plan.dependencies import Resolver
 from ai_workflow.plan.matching import (
@@ -26,7 +26,6 @@ from ai_workflow.plan.matching import (
     Match,
     Place,
     is_out_of_band,
-    is_under_way,
     match_plan,
     places_of,
     task_at,

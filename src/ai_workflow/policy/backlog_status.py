@@ -9,7 +9,7 @@ from ai_workflow.models.backlog import BacklogEdit
 from ai_workflow.models.ids import id_order
 from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.status import TASK_ACTIVE, TASK_OPEN, TASK_SATISFIED, BacklogStatus
-from ai_workflow.models.task import Task, backlog_ids
+from ai_workflow.models.task import Task, backlog_ids, is_under_way
 from ai_workflow.policy.tasks import block_task, end_task, unblock_task
 
 ARCHIVE_REASON = "archive_reason: "
@@ -27,14 +27,14 @@ def status_of_item(tasks: Sequence[Task]) -> BacklogStatus | None:
     """The status that an item with these tasks should have; None without tasks.
 
     Done when all that were not given up are done or skipped; archived when all were given up; blocked when nothing but
-    blocked work is left; else active.
+    blocked work is left; else active. A task whose recovery goes on is not blocked in this sense: somebody works on it.
     """
     wanted = [task for task in tasks if task.status != "cancelled"]
     if not wanted:
         return "archived" if tasks else None
     if all(task.status in TASK_SATISFIED for task in wanted):
         return "done"
-    is_moving = any(task.status in TASK_OPEN and task.status != "blocked" for task in wanted)
+    is_moving = any(is_under_way(task) or (task.status in TASK_OPEN and task.status != "blocked") for task in wanted)
     return "active" if is_moving else "blocked"
 
 
