@@ -92,6 +92,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config show": ("ai_workflow.cli.config:SHOW", "show settings and where each comes from"),
     "config set": ("ai_workflow.cli.config:SET", "change one setting and leave every other byte"),
     "config accept": ("ai_workflow.cli.config:ACCEPT", "record the settings and checks as accepted by a person"),
+    "undo": ("ai_workflow.cli.operation:UNDO", "take back the latest operation, or everything back to one"),
+    "op log": ("ai_workflow.cli.operation:LOG", "list what was done, by whom and when"),
+    "op show": ("ai_workflow.cli.operation:SHOW", "show what one operation changed"),
     "uninstall": ("ai_workflow.cli.uninstall:UNINSTALL", "remove exactly what aiw put into this repository"),
     "version": ("ai_workflow.cli.status:VERSION", "print the version"),
 }
@@ -110,6 +113,7 @@ GROUPS: dict[str, str] = {
     "workpackage": "install packs of work",
     "git": "the parts of the loop that touch branches, each by itself",
     "report": "write reports for people, from the state",
+    "op": "the log of what was done",
     "workspace": "begin the workspace anew, bring it back",
     "config": "look at settings and change them",
 }

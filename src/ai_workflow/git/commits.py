@@ -122,12 +122,19 @@ def read_tree_entries(git: Git, tree: str, paths: Sequence[str]) -> dict[str, st
 
 def read_index_entry(git: Git, path: str) -> str | None:
     """`<mode> <blob>` of the path in the user's index; None when it is not there or in conflict."""
-    fields = git.run("ls-files", "--stage", "-z", "--", path).stdout.split(b"\0")
-    for field in fields:
-        meta, _, name = os.fsdecode(field).partition("\t")
-        if name == path and meta.endswith(" 0"):
-            return meta.removesuffix(" 0")
-    return None
+    return read_index_entries(git, [path])[path]
+
+
+def read_index_entries(git: Git, paths: Sequence[str]) -> dict[str, str | None]:
+    """As `read_index_entry`, for several paths."""
+    found: dict[str, str | None] = dict.fromkeys(paths)
+    for start in range(0, len(paths), 500):
+        fields = git.run("ls-files", "--stage", "-z", "--", *paths[start : start + 500]).stdout.split(b"\0")
+        for field in fields:
+            meta, _, name = os.fsdecode(field).partition("\t")
+            if name in found and meta.endswith(" 0"):
+                found[name] = meta.removesuffix(" 0")
+    return found
 
 
 def write_blob(git: Git, data: bytes) -> str:

@@ -108,6 +108,12 @@ def find_head_branch(git: Git) -> str | None:
     return ref.removeprefix("refs/heads/") if ref else None
 
 
+def find_head_ref(git: Git) -> str | None:
+    """Full name of the branch that HEAD is on; the commit when it is detached."""
+    branch = find_head_branch(git)
+    return branch_ref(branch) if branch else find_commit(git, "HEAD")
+
+
 def advance_branch(git: Git, ref: str, *, new: str, old: str, reason: str) -> str | None:
     """Fast-forwards a branch, in the work tree that has it checked out if one has.
 

@@ -48,6 +48,11 @@ class TreeStatus(Record, frozen=True, kw_only=True):
     nested: tuple[str, ...] = ()
     """Untracked folders that are repositories of their own."""
 
+    @property
+    def head_ref(self) -> str | None:
+        """Full name of the branch that HEAD is on; the commit when it is detached."""
+        return f"refs/heads/{self.branch}" if self.branch else self.head
+
 
 def read_status(git: Git) -> TreeStatus:
     """The work tree now. Takes none of git's locks. Raises AiwError(GIT)."""

@@ -45,6 +45,10 @@ class Closeout(Record, frozen=True, kw_only=True):
     """Tree of a merge onto a moved base that passed the checks."""
     landed_sha: str | None = None
     """The commit on the target branch that holds the work, once it is there."""
+    head_ref: str | None = None
+    """Where HEAD was when it began, as `TreeStatus.head_ref`."""
+    branch_tip: str | None = None
+    """The milestone branch's tip that was merged."""
     notes: tuple[str, ...] = ()
     """Sentences for people about what was skipped, e.g. a clean-up."""
 

@@ -119,6 +119,10 @@ class Snapshot:
         """The decision. Raises NOT_FOUND, or CORRUPT when its file is damaged."""
         return self._get(self.adrs, adr_id, "adr")
 
+    def find(self, kind: type, entity_id: str) -> AnyEntity | None:
+        """The entity of a record type and id, or None."""
+        return self._entities.get(kind, {}).get(entity_id)
+
     def find_task(self, task_id: str | None) -> Task | None:
         """The task, or None."""
         return self.tasks.get(task_id) if task_id else None

@@ -132,7 +132,9 @@ def _write(ws: Workspace, change: Transaction, adr: Adr, text: str) -> Decided:
     path = find_file(ws.root, rel)
     if os.path.isdir(path):
         raise AiwError(Kind.IO, f"{rel} is a folder", hint="move it away, then run the same command again")
-    fsio.write_if_changed(path, text.encode(), temp_dir=ws.layout.temp)
+    before = fsio.find_bytes(path)
+    if fsio.write_if_changed(path, text.encode(), temp_dir=ws.layout.temp):
+        change.record_file(rel, before=before, after=text.encode())
     project = change.after.require_project()
     pending = add_file(project.pending_edits, rel)
     change.apply(Changes(put=(replace(project, pending_edits=pending),)))

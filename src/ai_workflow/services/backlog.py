@@ -183,8 +183,8 @@ class Source:
         self._ws = ws
         self._change = change
         self._path = find_file(ws.root, self.rel)
-        self._old = find_text(ws.root, self.rel) or ""
-        self.editor = Editor(self._old, path=self.rel)
+        self._old = find_text(ws.root, self.rel)
+        self.editor = Editor(self._old or "", path=self.rel)
         self._edits: list[BacklogEdit] = []
 
     @property
@@ -208,8 +208,10 @@ class Source:
             AiwError: PLAN when the text leaves no place for the edits; IO.
         """
         text = self.editor.text()
-        if text != self._old:
+        if text != (self._old or ""):
             fsio.write_file(self._path, text.encode(), temp_dir=self._ws.layout.temp, durable=True)
+            before = None if self._old is None else self._old.encode()
+            self._change.record_file(self.rel, before=before, after=text.encode())
         project = self._change.after.require_project()
         number = max(project.counters.backlog, self.editor.highest_number())
         changed = replace(

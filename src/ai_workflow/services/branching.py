@@ -60,6 +60,7 @@ def branch_milestone(ws: Workspace, lane_id: str, milestone_id: str) -> Branched
             named = replace(fresh, branch=made.name, updated_at=change.now)
             change.apply(Changes(put=(project, named), events=(event,)))
             change.record_ref(branch_ref(made.name), before=made.existing, after=tip)
+            change.record_ref("HEAD", before=status.head_ref, after=branch_ref(made.name))
     return _branched(ws, named, made.name, "moved" if made.existing else "made")
 
 

@@ -43,6 +43,8 @@ class Candidate(Record, frozen=True, kw_only=True):
     """Untracked by-products and nested repositories, named and not committed."""
     fingerprints: dict[str, DirtyPath]
     """Of everything dirty, the task's and the user's."""
+    staged: dict[str, str]
+    """Of `paths`, what the user's index holds where that is not what HEAD holds; empty text when it is not there."""
     index_name: str
     """The private index that holds exactly `tree`; whoever built the candidate closes it."""
 
@@ -125,6 +127,7 @@ def build_candidate(
         foreign=foreign,
         left_out=(*left_out, *dirt.nested),
         fingerprints=dirt.paths,
+        staged={path: dirt.entries[path].index for path in paths if dirt.entries[path].is_staged},
         index_name=index_name,
     )
 

@@ -81,6 +81,7 @@ def claim(ws: Workspace, lane_id: str, *, task_id: str | None = None, is_started
             intent = _intend_restoring(ws, change.before, task, operation=change.operation_id, now=change.now)
             change.apply(Changes(put=(intent,) if intent else ()))
             early = tuple(dict.fromkeys((*early, *_parked_paths(change.before, task))))
+        change.name = f"claim {task.id}"
         text = render(ws, change.after, task, early_paths=early)
     rel = prompt_rel(ws, lane_id)
     if intent is not None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from ai_workflow.checks.runner import CheckCommand
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.git.refs import branch_ref, find_commit, find_head_ref
 from ai_workflow.git.remotes import list_urls
 from ai_workflow.models.base import Record
 from ai_workflow.models.milestone import Closeout, Milestone
@@ -25,6 +26,7 @@ from ai_workflow.policy.milestones import (
 from ai_workflow.services import landing, merging
 from ai_workflow.services.landing import Obstacle
 from ai_workflow.services.workspace import Workspace
+from ai_workflow.store.transaction import Transaction
 
 STEPS = (landing.look, landing.push_milestone, merging.land, merging.follow, merging.clean_up)
 """The ladder of a direct merge, in order."""
@@ -113,6 +115,9 @@ def _begin(ws: Workspace, milestone: Milestone, mode: str) -> Milestone:
         fresh = change.before.get_milestone(milestone.id)
         kept = fresh.closeout if fresh.closeout and fresh.closeout.mode == mode else None
         closeout = kept or Closeout(mode=mode, operation=change.operation_id, started_at=change.now)
+        head_ref = find_head_ref(ws.repository.git)
+        if closeout.head_ref is None or head_ref == branch_ref(milestone.branch or ""):
+            closeout = replace(closeout, head_ref=head_ref)
         if fresh.status != "done" or fresh.closeout != closeout:
             change.apply(Changes(put=(complete_milestone(fresh, closeout=closeout, now=change.now),)))
     return change.after.get_milestone(milestone.id)
@@ -124,8 +129,20 @@ def _merged(ws: Workspace, milestone: Milestone) -> CloseoutResult:
     with ws.store.transaction(f"merge {milestone.id}", operation=closeout.operation) as change:
         fresh = change.before.get_milestone(milestone.id)
         change.apply(merge_milestone(change.before, fresh, closeout=closeout, now=change.now, actor=ws.actor))
-        change.record_ref(f"refs/heads/{ws.config.target_branch}", before=closeout.base_sha, after=closeout.landed_sha)
+        _record_moves(ws, change, milestone, closeout)
     return CloseoutResult(milestone=change.after.get_milestone(milestone.id), outcome="merged", notes=closeout.notes)
+
+
+def _record_moves(ws: Workspace, change: Transaction, milestone: Milestone, closeout: Closeout) -> None:
+    """Notes what the closeout moved in git, in the order in which it did."""
+    git = ws.repository.git
+    branch = branch_ref(milestone.branch or "")
+    if closeout.landed_sha is None or closeout.landed_sha != closeout.merge_sha:
+        change.record_final(f"{milestone.id} was merged by somebody else")
+    change.record_ref(branch_ref(ws.config.target_branch), before=closeout.base_sha, after=closeout.landed_sha)
+    change.record_ref("HEAD", before=closeout.head_ref, after=find_head_ref(git))
+    if closeout.branch_tip is not None and find_commit(git, branch) is None:
+        change.record_ref(branch, before=closeout.branch_tip, after=None)
 
 
 def _land_nothing(ws: Workspace, milestone: Milestone) -> CloseoutResult:

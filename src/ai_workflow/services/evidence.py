@@ -160,6 +160,7 @@ def record_intent(
             tree=candidate.tree,
             index_file=PrivateIndex.reopen(ws.repository, name=candidate.index_name).path,
             paths=tuple(path_to_key(path) for path in candidate.paths),
+            staged={path_to_key(path): entry for path, entry in candidate.staged.items()},
             decisions=_decisions(ws, options, now=change.now),
             unproven=_unproven(results, verdict),
             baseline=make_baseline("core", remaining, now=change.now).paths,

@@ -85,7 +85,7 @@ def _prepare(
         if isinstance(made, Reached):
             return made
         merge_sha, tree = made
-    closeout = replace(closeout, base_sha=base, merge_sha=merge_sha)
+    closeout = replace(closeout, base_sha=base, merge_sha=merge_sha, branch_tip=tip)
     if tree == closeout.tested_tree or _is_checked(ws, milestone, tip=tip, tree=tree):
         return Reached(closeout=closeout)
     record(ws, milestone, closeout)

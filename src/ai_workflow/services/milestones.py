@@ -56,6 +56,7 @@ def start(ws: Workspace, lane_id: str, milestone_id: str, *, allow_unmerged: boo
 
 def _resume(ws: Workspace, snapshot: Snapshot, lane: Lane, milestone: Milestone, status: TreeStatus) -> Started:
     branch = milestone.branch or ""
+    was_at = status.head_ref
     return_to_branch(ws, milestone, status)
     if milestone.status != "in_progress" or lane.milestone_id != milestone.id or lane.status != "active":
         with ws.store.transaction(f"resume {milestone.id}") as change:
@@ -63,6 +64,7 @@ def _resume(ws: Workspace, snapshot: Snapshot, lane: Lane, milestone: Milestone,
             change.apply(
                 _started(ws, change.before, lane.id, fresh, branch=branch, start_sha=fresh.start_sha, now=change.now)
             )
+            change.record_ref("HEAD", before=was_at, after=branch_ref(branch))
             milestone = change.after.get_milestone(milestone.id)
     return Started(milestone=milestone, was_resumed=True)
 
@@ -76,6 +78,7 @@ def _begin(
     *,
     allow_unmerged: bool,
 ) -> Started:
+    was_at = status.head_ref
     made = make_branch(ws, snapshot, milestone, status)
     status = read_status(ws.repository.git)
     dirt = collect_dirt(ws, status)
@@ -89,6 +92,7 @@ def _begin(
             project = replace(change.after.require_project(), scaffold_commit=made.scaffold)
             change.apply(Changes(put=(project,)))
         change.record_ref(branch_ref(made.name), before=made.existing, after=status.head)
+        change.record_ref("HEAD", before=was_at, after=branch_ref(made.name))
     foreign = tuple(dirt.paths)
     tell_dirt("uncommitted changes that are yours stay out of every commit", ws, dirt)
     started = change.after.get_milestone(milestone.id)

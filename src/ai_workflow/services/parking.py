@@ -123,6 +123,7 @@ def _record_parked(
             change.apply(park(change.before, lane, owner, commit=saved.commit, paths=paths, now=change.now))
             change.apply(Changes(remove=(intent,)))
             change.record_ref(intent.branch, before=None, after=saved.commit)
+            change.record_final(f"the uncommitted work of {owner_id} was put aside; claim it again to get it back")
             # In the same step: a task whose work is parked is not active, also when a later command ends the parking.
             current = change.after.find_task(lane.current_task_id)
             if current is not None and owner_of_work(change.after, current).id == owner_id:
@@ -177,6 +178,7 @@ def end_restoring(ws: Workspace, intent: Intent) -> Restored:
         delete_ref(git, intent.branch, old=intent.tree)
     with ws.store.transaction(f"restore {intent.task_id}", operation=intent.id) as change:
         change.apply(unpark(change.before, intent.task_id or "", now=change.now))
+        change.record_final(f"the parked work of {intent.task_id} came back into the tree with it")
         change.apply(Changes(remove=(intent,)))
     if restored.kept_back:
         shown = ", ".join(show_path(ws.repository.to_root(path)) for path in restored.kept_back[:_SHOWN])

@@ -151,7 +151,7 @@ def replace_plan(ws: Workspace, text: str, *, is_forced: bool) -> Replaced:
     if current == text.encode():
         return Replaced(rel=rel, written=False, copy=None)
     copy = keep_copy(ws, rel, current) if current is not None and current.strip() else None
-    fsio.write_file(path, text.encode(), temp_dir=ws.layout.temp, durable=True)
+    plans.write_plan_file(ws, path, rel, text.encode(), name="replace the plan")
     return Replaced(rel=rel, written=True, copy=copy)
 
 

@@ -282,4 +282,15 @@ def write_optimized(ws: Workspace, result: OptimizedFile, path: str | None) -> N
     """Writes the optimised plan over the file that it came from; nothing when nothing changes. Raises AiwError(IO)."""
     if result.diff:
         full, _ = locate_plan(ws, path)
-        fsio.write_file(full, result.loaded.text.encode(), temp_dir=ws.layout.temp, durable=True)
+        write_plan_file(ws, full, result.rel, result.loaded.text.encode(), name="plan optimize")
+
+
+def write_plan_file(ws: Workspace, path: str, rel: str, data: bytes, *, name: str) -> None:
+    """Writes a plan, as an operation of that name in the log. Raises AiwError(IO, LOCKED)."""
+    if ws.store.snapshot().project is None:
+        fsio.write_file(path, data, temp_dir=ws.layout.temp, durable=True)
+        return
+    with ws.store.transaction(name) as change:
+        before = fsio.find_bytes(path)
+        fsio.write_file(path, data, temp_dir=ws.layout.temp, durable=True)
+        change.record_file(rel, before=before, after=data)

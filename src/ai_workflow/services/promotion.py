@@ -103,6 +103,8 @@ def promote(ws: Workspace, request: Request) -> Promoted:
                 backup_rel = _keep_backup(ws, target)
             if target.text != text:
                 fsio.write_file(target.path, text.encode(), temp_dir=ws.layout.temp, durable=True)
+                old = None if target.text is None else target.text.encode()
+                change.record_file(target.rel, before=old, after=text.encode())
         source.write()
         if items:
             names = ", ".join(item.id for item in items)

@@ -58,6 +58,12 @@ def _settle(ws: Workspace, intent: Intent) -> None:
     if fresh.kind == "restore":
         parking.end_restoring(ws, fresh)
         return
+    if fresh.kind == "undo":
+        from ai_workflow.services.undo import end_undo
+
+        done = end_undo(ws, fresh)
+        ws.talk(f"the interrupted undo of {', '.join(one.id for one in done.operations)} was completed")
+        return
     documents = own_edits.own_document_paths(ws, ws.store.snapshot().project)
     made = find_made_commit(ws, fresh, documents=documents)
     beyond = beyond_checked(ws, fresh, made) if made is not None else ()
@@ -113,7 +119,8 @@ def complete_finish(ws: Workspace, intent: Intent, made: str, *, beyond: tuple[s
         own_edits.settle_own_edits(ws, change, made)
         baseline = Baseline(id=task.lane_id or "core", paths=intent.baseline, recorded_at=change.now)
         change.apply(Changes(put=(baseline,), remove=(intent,)))
-        change.record_ref(intent.branch, before=intent.head, after=made)
+        change.record_ref(intent.branch, before=intent.head, after=made, is_work=True)
+        change.record_staged(intent.staged)
 
 
 def drop(ws: Workspace, intent: Intent) -> None:

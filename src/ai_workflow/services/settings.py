@@ -99,7 +99,7 @@ def change(ws: Workspace, name: str, words: Sequence[str], *, unsets: bool = Fal
         if edited != data:
             fsio.write_file(path, edited, temp_dir=ws.layout.temp, durable=True)
     if edited != data:
-        _record(ws, name)
+        _record(ws, name, before=data, after=edited)
     return Changed(
         key=name,
         before=before.value,
@@ -135,13 +135,17 @@ def _require_valid(ws: Workspace, data: bytes, name: str) -> Config:
     return config
 
 
-def _record(ws: Workspace, name: str) -> None:
-    """That the key was changed, as an event; without the value, which may be a secret of `agent.env`."""
+def _record(ws: Workspace, name: str, *, before: bytes, after: bytes) -> None:
+    """That the key was changed, in the log; without the value where that may be a secret."""
     if ws.store.snapshot().project is None:
         return
     ws.store.command = ("config", "set", name)
     with ws.store.transaction(f"set {name}") as done:
         done.apply(Changes(events=(make_event("config_changed", name, now=done.now, actor=ws.actor),)))
+        if name.startswith("agent.env") or b"env:" in before:
+            done.record_final(f"the log does not hold values of {CONFIG_NAME}, which has an `env`")
+        else:
+            done.record_file(CONFIG_NAME, before=before, after=after)
 
 
 def _notes(ws: Workspace, config: Config, name: str) -> tuple[str, ...]:

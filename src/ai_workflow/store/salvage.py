@@ -7,19 +7,17 @@ that can be made has the digest of the last change; the text before that change 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from ai_workflow import fsio
-from ai_workflow.errors import AiwError
 from ai_workflow.models.base import Entity, Record
 from ai_workflow.models.operation import FileChange, Operation
 from ai_workflow.store.codec import encode
 from ai_workflow.store.layout import Layout
-from ai_workflow.store.reader import list_names
+from ai_workflow.store.operations import read_log
 
 _MARKERS = (b"<<<<<<< ", b"||||||| ", b"=======", b">>>>>>> ")
 _MAX_CUTS = 400
@@ -38,26 +36,9 @@ class History(Record, frozen=True, kw_only=True):
     """The operation that made it."""
 
 
-def read_operations(layout: Layout, *, about: str | None = None) -> list[Operation]:
-    """The readable entries of the log, by number.
-
-    Args:
-        about: only those that changed this file, path relative to the state folder.
-    """
-    found = []
-    for name in list_names(layout.operations):
-        try:
-            data = fsio.find_bytes(os.path.join(layout.operations, name)) or b""
-            if about is None or about.encode() in data:
-                found.append(msgspec.json.decode(data, type=Operation))
-        except (msgspec.DecodeError, UnicodeDecodeError, AiwError):
-            continue
-    return sorted(found, key=lambda operation: operation.id)
-
-
 def read_history(layout: Layout, rel: str) -> History:
     """What the log says of the file `rel`, a path relative to the state folder."""
-    operations = read_operations(layout, about=rel)
+    operations = read_log(layout, about=rel).operations
     changes: list[FileChange] = []
     made_by = None
     for operation in operations:

@@ -10,7 +10,7 @@ durable: the journal's bytes and its name.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from msgspec.structs import replace
@@ -20,9 +20,10 @@ from ai_workflow.clock import Clock
 from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
 from ai_workflow.locks import KernelLock
 from ai_workflow.models.event import Event
-from ai_workflow.models.operation import FileChange, Operation, RefChange
+from ai_workflow.models.operation import FileChange, Operation, OwnedChange, RefChange
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import Changes, Snapshot
+from ai_workflow.policy.line_changes import make_owned_change
 from ai_workflow.store.codec import decode, encode, encode_line, kind_of
 from ai_workflow.store.journal import (
     Journal,
@@ -45,12 +46,14 @@ class Transaction:
     """An open transaction.
 
     Attributes:
+        name: what is done, for the log; may be told more exactly once it is known.
         operation_id: what git commits made for it carry in `Aiw-Op`.
         before: the state when it began, read under the lock.
         after: the state as it will be.
     """
 
-    def __init__(self, before: Snapshot, operation_id: str, *, is_new: bool, now: str) -> None:
+    def __init__(self, before: Snapshot, operation_id: str, *, name: str, is_new: bool, now: str) -> None:
+        self.name = name
         self.before = before
         self.after = before
         self.operation_id = operation_id
@@ -58,15 +61,46 @@ class Transaction:
         self.is_new_operation = is_new
         self.changes = Changes()
         self.refs: tuple[RefChange, ...] = ()
+        self.owned: tuple[OwnedChange, ...] = ()
+        self.staged: dict[str, str] = {}
+        self.undoes: tuple[int, ...] = ()
+        self.final: str | None = None
 
     def apply(self, changes: Changes) -> None:
         """Adds decided changes. Pure until the block is left."""
         self.changes = self.changes.then(changes)
         self.after = self.after.apply(changes)
 
-    def record_ref(self, ref: str, *, before: str | None, after: str | None) -> None:
-        """Notes a git reference that the operation moved, for the log."""
-        self.refs += (RefChange(ref=ref, before=before, after=after),)
+    def record_ref(self, ref: str, *, before: str | None, after: str | None, is_work: bool = False) -> None:
+        """Notes a git reference that the operation moved, for the log; in the order in which they moved.
+
+        Args:
+            ref: full name, or `HEAD`, with full names of branches (or a commit, when detached) as values.
+            is_work: see `RefChange.is_work`.
+        """
+        if before != after:
+            self.refs += (RefChange(ref=ref, before=before, after=after, is_work=is_work),)
+
+    def record_file(self, rel: str, *, before: bytes | None, after: bytes | None) -> None:
+        """Notes what the operation did to a file of the repository, for the log; `rel` is relative to the root."""
+        if before != after:
+            self.owned += (make_owned_change(rel, before, after),)
+
+    def record_staged(self, staged: Mapping[str, str]) -> None:
+        """Notes what the user's index held for the paths of a commit, for the log; see `Operation.staged`."""
+        self.staged.update(staged)
+
+    def record_undo(self, serials: Sequence[int]) -> None:
+        """Notes that the operation takes these transactions back."""
+        self.undoes += tuple(serials)
+
+    def record_final(self, reason: str) -> None:
+        """Notes why undo cannot take the operation back: its effects lie outside of what the log records."""
+        self.final = reason
+
+    def has_effect(self) -> bool:
+        """Whether there is anything to store."""
+        return self.changes != Changes() or bool(self.refs or self.owned or self.final)
 
 
 class Store:
@@ -95,6 +129,7 @@ class Store:
         self._actor = actor
         self.command = tuple(command)
         self._on_wait = on_wait
+        self._invocation = os.urandom(4).hex()
         self._is_open = False
 
     def snapshot(self) -> Snapshot:
@@ -119,13 +154,16 @@ class Store:
             try:
                 self._replay()
                 before = self.snapshot()
+                _refuse_during_undo(before, operation)
                 project = before.project
                 number = project.counters.operation + 1 if project else 1
                 operation_id = operation or f"OP-{number:06d}-{os.urandom(3).hex()}"
-                change = Transaction(before, operation_id, is_new=operation is None, now=self.clock.now_utc())
+                change = Transaction(
+                    before, operation_id, name=name, is_new=operation is None, now=self.clock.now_utc()
+                )
                 yield change
                 self.before_commit(change)
-                self._commit(change, name)
+                self._commit(change)
             finally:
                 self._is_open = False
 
@@ -211,8 +249,8 @@ class Store:
             )
         return True
 
-    def _commit(self, change: Transaction, name: str) -> None:
-        if change.changes == Changes() and not change.refs:
+    def _commit(self, change: Transaction) -> None:
+        if not change.has_effect():
             return
         project = change.after.require_project()
         counters = project.counters
@@ -221,7 +259,7 @@ class Store:
         project = replace(project, serial=project.serial + 1, counters=counters, updated_at=change.now)
         change.after = change.after.apply(Changes(put=(project,)))
         files = self._files(change, project)
-        files.append(self._operation_file(change, name, project, files))
+        files.append(self._operation_file(change, project, files))
         journal = Journal(
             operation=change.operation_id,
             files=tuple(JournalFile(path=path, before=_digest(old), text=_text(new)) for path, old, new in files),
@@ -256,36 +294,39 @@ class Store:
         return files
 
     def _operation_file(
-        self, change: Transaction, name: str, project: Project, files: Sequence[tuple[str, bytes | None, bytes | None]]
+        self, change: Transaction, project: Project, files: Sequence[tuple[str, bytes | None, bytes | None]]
     ) -> tuple[str, bytes | None, bytes]:
         rel = f"operations/{change.operation_id}.json"
         old = fsio.find_bytes(self.layout.in_state(rel))
         made = tuple(
-            FileChange(path=path, before=_text(before), after_sha256=_digest(after))
+            FileChange(path=path, before=_text(before), after_sha256=_digest(after), serial=project.serial)
             for path, before, after in files
-            if path != "project.json" or before is None
         )
+        refs = tuple(replace(ref, serial=project.serial) for ref in change.refs)
+        owned = tuple(replace(one, serial=project.serial) for one in change.owned)
         if old is None:
             operation = Operation(
                 id=change.operation_id,
-                name=name,
+                name=change.name,
                 command=self.command,
                 actor=self._actor,
                 pid=os.getpid(),
                 at=change.now,
-                serials=(project.serial,),
-                changes=made,
-                refs=change.refs,
             )
         else:
             operation = decode(Operation, old, path=f"{self.layout.state_rel}/{rel}")
-            operation = replace(
-                operation,
-                name=name,
-                serials=(*operation.serials, project.serial),
-                changes=operation.changes + made,
-                refs=operation.refs + change.refs,
-            )
+        operation = replace(
+            operation,
+            name=change.name,
+            serials=(*operation.serials, project.serial),
+            invocations=(*operation.invocations, self._invocation),
+            changes=operation.changes + made,
+            refs=operation.refs + refs,
+            owned=operation.owned + owned,
+            staged={**change.staged, **operation.staged},
+            undoes=operation.undoes + change.undoes,
+            final=operation.final or change.final,
+        )
         return rel, old, encode(operation)
 
     def _append(self, change: Transaction) -> JournalAppend | None:
@@ -300,6 +341,15 @@ class Store:
         if size and not _ends_with_newline(path, size):
             text = b"\n" + text
         return JournalAppend(path=self.layout.events_rel, offset=size, text=text.decode())
+
+
+def _refuse_during_undo(before: Snapshot, operation: str | None) -> None:
+    """Until an undo is through, nothing else may change what it takes back."""
+    intent = next((intent for intent in before.intents.values() if intent.kind == "undo"), None)
+    if intent is not None and intent.id != operation:
+        raise AiwError(
+            Kind.LOCKED, f"an undo ({intent.id}) is under way", hint="run the same command again when it is through"
+        )
 
 
 def _no_documents(_before: Snapshot | None, _after: Snapshot) -> None:

@@ -30,6 +30,7 @@ from ai_workflow.services.doctor.from_plan import PlanImports
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import KINDS, encode
 from ai_workflow.store.layout import KIND_FOLDERS
+from ai_workflow.store.operations import read_log
 from ai_workflow.store.salvage import (
     History,
     find_exact,
@@ -37,7 +38,6 @@ from ai_workflow.store.salvage import (
     make_record,
     read_fields,
     read_history,
-    read_operations,
 )
 
 ORDER = ("project", "milestone", "task", "run", "blocker", "lane", "adr", "baseline", "intent")
@@ -273,7 +273,7 @@ def gather_evidence(ws: Workspace, snapshot: Snapshot, cases: list[_Case]) -> Ev
 
     tasks = [case.entity_id for case in cases if case.kind == "task"]
     milestones = [case for case in cases if case.kind == "milestone"]
-    operations = read_operations(ws.layout)
+    operations = read_log(ws.layout).operations
     is_project = any(case.kind == "project" for case in cases)
     commits = find_commits_of_tasks(ws, snapshot, tasks)
     unproven = {key: commit.trailers["Unproven"] for key, commit in commits.items() if "Unproven" in commit.trailers}
