@@ -181,3 +181,13 @@ def test_a_recovery_that_was_left_for_a_hotfix_is_taken_up_before_it_is_finished
     assert project.next()["task"]["id"] == "TASK-003"
     (shown,) = project.aiw("status", "--json").json["blockers"]
     assert shown["next_command"] == "aiw agent finish --lane core --task TASK-001 --commit"
+
+
+def test_a_hotfix_that_is_not_merged_yet_is_told_before_the_recovery_that_was_left_for_it(project: Project) -> None:
+    project.aiw("task", "adhoc", "--kind", "hotfix", "--title", "Mend the keeper", "--start")
+    project.write("src/keep.txt", "mended\n")
+    project.finish("--no-check", "--reason", "it burns", code=3)
+    blocked = project.aiw("agent", "run", "--lane", "core", "--mode", "queue", code=3)
+    assert "aiw milestone finish M00-01 --accept-unproven 'why'" in blocked.stdout
+    project.aiw("milestone", "finish", "M00-01", "--accept-unproven", "looked at by hand")
+    assert project.next()["task"]["id"] == "TASK-003"
