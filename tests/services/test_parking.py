@@ -118,7 +118,8 @@ def test_a_task_named_by_a_person_is_claimed_while_the_work_of_a_blocked_one_lie
     project.aiw("task", "block", "TASK-001", "needs a decision")
     refused = project.aiw("task", "start", "TASK-004", code=1)
     assert refused.stderr == (
-        "error: TASK-004 belongs to M10, and lane core works on M01\nhint: go on with that first: aiw next --lane core\n"
+        "error: TASK-004 belongs to M10, and lane core works on M01\n"
+        "hint: go on with that first: aiw next --lane core\n"
     )
     project.aiw("task", "start", "TASK-002")
     assert project.task(1)["parked"]["paths"] == ["src/parser.py"]

@@ -70,8 +70,8 @@ def explain_no_workspace(start: str | os.PathLike[str]) -> AiwError:
     return AiwError(
         Kind.CONFIG,
         f"{message}, but the state of a workspace lies in {folder}",
-        hint=f"switch to a branch that has the file ({git} log --all --source -1 -- {CONFIG_NAME} names one), or bring a"
-        f" deleted one back: {git} checkout -- {CONFIG_NAME}",
+        hint=f"switch to a branch that has the file ({git} log --all --source -1 -- {CONFIG_NAME} names one), or bring"
+        f" a deleted one back: {git} checkout -- {CONFIG_NAME}",
     )
 
 

@@ -186,6 +186,12 @@ def require_claimable(snapshot: Snapshot, lane: Lane, task: Task, *, leaves: boo
         AiwError: STATE, with the reason and what to type.
     """
     active = find_active_task(snapshot)
+    if task.status == "blocked":
+        raise AiwError(
+            Kind.STATE,
+            f"{task.id} cannot be claimed: it {_explain(snapshot, task)}",
+            hint=task.blocker.next_command if task.blocker is not None else f"aiw task unblock {task.id}",
+        )
     if task.status not in ("planned", "ready") and (active is None or active.id != task.id):
         require_move(task, "claim")
     if active is not None and active.id != task.id and not leaves:
