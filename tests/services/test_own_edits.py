@@ -158,3 +158,24 @@ def test_a_status_that_followed_is_not_taken_for_a_persons_change(project: Proje
     project.next()
     project.write("docs/parser.md", "x\n")
     assert "no longer there" not in project.finish().stderr
+
+
+def test_a_status_that_could_not_follow_is_not_committed_back_by_a_later_task(project: Project) -> None:
+    kept = project.read(BACKLOG)
+    assert "Status: active" in kept
+    (project.path / BACKLOG).unlink()
+    project.finish()
+    assert "Status: done" in project.git("show", f"HEAD:{BACKLOG}")
+    project.write(BACKLOG, kept)
+    project.next()
+    project.write("docs/parser.md", "x\n")
+    project.finish()
+    assert "Status: done" in project.git("show", f"main:{BACKLOG}")
+    assert project.read(BACKLOG) == kept, "what a person put back is theirs"
+
+
+def test_a_removal_of_the_backlog_that_a_person_staged_stays_staged(project: Project) -> None:
+    project.git("rm", "-q", "-f", BACKLOG)
+    project.finish()
+    assert "Status: done" in project.git("show", f"HEAD:{BACKLOG}")
+    assert project.status() == [f"D  {BACKLOG}"]

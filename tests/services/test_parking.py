@@ -111,12 +111,40 @@ def test_blocking_leaves_the_work_until_another_task_is_claimed(project: Project
     assert picture(project) == before
 
 
+def test_a_task_named_by_a_person_is_claimed_while_the_work_of_a_blocked_one_lies_in_the_tree(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, plan=THREE_MILESTONES.replace("tests/test_parser.py", "tests/x.py\n  Depends: none"))
+    project.next()
+    project.write("src/parser.py", "begun\n")
+    project.aiw("task", "block", "TASK-001", "needs a decision")
+    refused = project.aiw("task", "start", "TASK-004", code=1)
+    assert refused.stderr == (
+        "error: TASK-004 belongs to M10, and lane core works on M01\n"
+        "hint: go on with that first: aiw next --lane core\n"
+    )
+    project.aiw("task", "start", "TASK-002")
+    assert project.task(1)["parked"]["paths"] == ["src/parser.py"]
+    assert project.status() == []
+    project.aiw("task", "block", "TASK-002", "needs one too")
+    refused = project.aiw("task", "start", "TASK-004", code=1)
+    assert refused.stderr.endswith("hint: start its milestone: aiw milestone start M10\n")
+    project.aiw("milestone", "start", "M10")
+    assert "Started TASK-004" in project.aiw("task", "start", "TASK-004").stdout
+
+
 def test_cancelled_work_is_kept_on_its_ref(project: Project) -> None:
     project.aiw("task", "cancel", "TASK-001", "--reason", "not wanted")
     project.aiw("task", "edit", "TASK-002", "--depends", "none")
     assert project.next()["task"]["id"] == "TASK-002"
     assert project.status() == ["?? mine.txt"]
     assert project.git("show", "refs/aiw/parked/TASK-001:work/src/new file") == "n"
+
+
+@pytest.mark.parametrize("verb", ["cancel", "skip"])
+def test_giving_a_parked_task_up_says_where_its_work_stays(project: Project, verb: str) -> None:
+    project.aiw(*HOTFIX, "--start")
+    told = project.aiw("task", verb, "TASK-001", "--reason", "not wanted")
+    assert "Its work that was put aside stays there: git ls-tree -r refs/aiw/parked/TASK-001 work/\n" in told.stdout
+    assert "work/src/new file" in project.git("ls-tree", "-r", "refs/aiw/parked/TASK-001", "work/")
 
 
 def test_work_in_the_way_refuses_the_claim(project: Project) -> None:

@@ -181,3 +181,41 @@ def test_a_recovery_that_was_left_for_a_hotfix_is_taken_up_before_it_is_finished
     assert project.next()["task"]["id"] == "TASK-003"
     (shown,) = project.aiw("status", "--json").json["blockers"]
     assert shown["next_command"] == "aiw agent finish --lane core --task TASK-001 --commit"
+
+
+def test_a_hotfix_that_is_not_merged_yet_is_told_before_the_recovery_that_was_left_for_it(project: Project) -> None:
+    project.aiw("task", "adhoc", "--kind", "hotfix", "--title", "Mend the keeper", "--start")
+    project.write("src/keep.txt", "mended\n")
+    project.finish("--no-check", "--reason", "it burns", code=3)
+    blocked = project.aiw("agent", "run", "--lane", "core", "--mode", "queue", code=3)
+    assert "aiw milestone finish M00-01 --accept-unproven 'why'" in blocked.stdout
+    project.aiw("milestone", "finish", "M00-01", "--accept-unproven", "looked at by hand")
+    assert project.next()["task"]["id"] == "TASK-003"
+
+
+def test_every_refusal_after_the_last_attempt_leads_back_to_the_recovery(project: Project) -> None:
+    project.finish(code=1)
+    project.finish(code=3)
+    repair(project)
+    for refused in (
+        ("agent", "finish", "--commit"),
+        ("agent", "finish", "--commit", "--task", "TASK-001"),
+        ("recovery", "resolve", "M01-01"),
+        ("task", "start", "TASK-001"),
+    ):
+        assert project.aiw(*refused, code=1).stderr.endswith("hint: aiw recovery start M01-01\n"), refused
+    told = project.aiw("task", "unblock", "TASK-001", code=1).stderr
+    assert "try again (aiw recovery start M01-01) or give it up (aiw recovery abort M01-01" in told
+    project.aiw("recovery", "start", "M01-01")
+    project.finish("--task", "TASK-001")
+    assert project.task(1)["status"] == "done"
+
+
+def test_a_recovery_that_was_aborted_says_how_its_task_is_taken_up(project: Project) -> None:
+    project.aiw("recovery", "abort", "M01-01", "--reason", "not this way")
+    project.aiw("task", "adhoc", "--title", "Look into it", "--start")
+    refused = project.aiw("recovery", "start", "M01-01", code=1)
+    assert refused.stderr == (
+        "error: M01-01 is abandoned: there is nothing to start\n"
+        "hint: take the task itself up again: aiw task unblock TASK-001\n"
+    )

@@ -127,8 +127,8 @@ SHOW = Command(
 )
 START = Command(
     _start,
-    about="Hands a recovery's task out; one that was given up begins anew. With a task id it opens a recovery for the\n"
-    "active task, whose last finish failed.",
+    about="Hands a recovery's task out; one whose attempts are used up begins anew. With a task id it opens a\n"
+    "recovery for the active task, whose last finish failed.",
     example="aiw recovery start M01-01",
     shape='`{"recovery", "task", "prompt"}`.',
     arguments=_start_arguments,

@@ -33,9 +33,11 @@ def _tell(session: Session, task: Task, sentence: str, *more: str) -> int:
 def _tell_unfinished(ws: Workspace, task: Task) -> tuple[str, ...]:
     """What becomes of the task's uncommitted work."""
     lane = ws.store.snapshot().lanes.get("core")
+    ref = f"refs/aiw/parked/{task.id}"
+    if task.parked is not None and task.status in ("skipped", "cancelled"):
+        return (f"Its work that was put aside stays there: git ls-tree -r {ref} work/",)
     if lane is None or lane.unfinished_task_id != task.id:
         return ()
-    ref = f"refs/aiw/parked/{task.id}"
     return (f"Its uncommitted work stays in the tree, and is put aside ({ref}) when another task is claimed",)
 
 

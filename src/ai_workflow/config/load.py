@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,26 @@ def find_root(start: str | os.PathLike[str]) -> Path | None:
         if parent == folder:
             return None
         folder = parent
+
+
+def explain_no_workspace(start: str | os.PathLike[str]) -> AiwError:
+    """The error for a folder in and above which there is no config; where a state lies, it does not lead to `init`."""
+    from ai_workflow.config.schema import Config
+
+    folder = os.path.abspath(start)
+    message = f"no {CONFIG_NAME} in {start} or any folder above"
+    while not os.path.isfile(os.path.join(folder, Config().workspace_dir, "state", "project.json")):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return AiwError(Kind.CONFIG, message, hint="run `aiw init` in your repository")
+        folder = parent
+    git = f"git -C {shlex.quote(folder)}"
+    return AiwError(
+        Kind.CONFIG,
+        f"{message}, but the state of a workspace lies in {folder}",
+        hint=f"switch to a branch that has the file ({git} log --all --source -1 -- {CONFIG_NAME} names one), or bring"
+        f" a deleted one back: {git} checkout -- {CONFIG_NAME}",
+    )
 
 
 def load_config(root: str | os.PathLike[str]) -> Config:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+
+from msgspec.structs import replace
 
 from ai_workflow.models.backlog import BacklogEdit
 from ai_workflow.models.project import PendingEdit
@@ -33,6 +35,19 @@ def add_file(pending: Sequence[PendingEdit], path: str) -> tuple[PendingEdit, ..
 def backlog_edits(pending: Iterable[PendingEdit], *, path: str) -> tuple[BacklogEdit, ...]:
     """The edits of the backlog at this path, for `plan.backlog_edits.apply_edits`."""
     return tuple(entry.backlog for entry in pending if entry.kind == "backlog" and entry.path == path and entry.backlog)
+
+
+def without_statuses(pending: Sequence[PendingEdit], item_ids: Collection[str]) -> tuple[PendingEdit, ...]:
+    """The list without the statuses given to these items of a backlog, for a later one has been committed."""
+    kept = []
+    for entry in pending:
+        edit = entry.backlog
+        if edit is not None and edit.item_id in item_ids and not edit.is_new:
+            edit = replace(edit, status=None)
+            if edit == BacklogEdit(item_id=edit.item_id):
+                continue
+        kept.append(replace(entry, backlog=edit))
+    return tuple(kept)
 
 
 def pending_files(pending: Iterable[PendingEdit]) -> tuple[str, ...]:

@@ -91,12 +91,23 @@ def find_next_milestone(snapshot: Snapshot, *, without: Collection[str] = ()) ->
     for milestone in candidates:
         if is_urgent(snapshot, milestone) and claimable_tasks(snapshot, milestone):
             return milestone
+    under_way = next(
+        (
+            milestone
+            for milestone in candidates
+            if milestone.status in ("in_progress", "blocked", "done", "pr_created")
+            and not is_stuck(snapshot, milestone)
+        ),
+        None,
+    )
+    # What is finished but not merged holds the lane, also against a recovery of other work.
+    if under_way is not None and under_way.status != "in_progress":
+        return under_way
     for milestone in everything:
         if milestone.recovery is not None and claimable_tasks(snapshot, milestone):
             return milestone
-    for milestone in candidates:
-        if milestone.status in ("in_progress", "blocked", "done", "pr_created") and not is_stuck(snapshot, milestone):
-            return milestone
+    if under_way is not None:
+        return under_way
     # One that was left for something urgent comes before one that was never started.
     for milestone in sorted(candidates, key=lambda milestone: milestone.start_sha is None):
         tasks = snapshot.tasks_of(milestone)
@@ -175,6 +186,12 @@ def require_claimable(snapshot: Snapshot, lane: Lane, task: Task, *, leaves: boo
         AiwError: STATE, with the reason and what to type.
     """
     active = find_active_task(snapshot)
+    if task.status == "blocked":
+        raise AiwError(
+            Kind.STATE,
+            f"{task.id} cannot be claimed: it {_explain(snapshot, task)}",
+            hint=task.blocker.next_command if task.blocker is not None else f"aiw task unblock {task.id}",
+        )
     if task.status not in ("planned", "ready") and (active is None or active.id != task.id):
         require_move(task, "claim")
     if active is not None and active.id != task.id and not leaves:
@@ -192,17 +209,15 @@ def require_claimable(snapshot: Snapshot, lane: Lane, task: Task, *, leaves: boo
         )
     if leaves:
         return
-    if lane.unfinished_task_id not in (None, owner_of_work(snapshot, task).id):
-        raise AiwError(
-            Kind.LOCKED,
-            f"{task.id} cannot be claimed: another command has begun with {lane.unfinished_task_id} in the meantime",
-            hint="run the same command again",
-        )
     if lane.milestone_id != task.milestone_id:
+        current = snapshot.find_milestone(lane.milestone_id)
+        is_free = current is None or current.status in MILESTONE_CLOSED or is_stuck(snapshot, current)
         raise AiwError(
             Kind.STATE,
             f"{task.id} belongs to {task.milestone_id}, and lane {lane.id} works on {lane.milestone_id or 'nothing'}",
-            hint=f"start its milestone: aiw milestone start {task.milestone_id}",
+            hint=f"start its milestone: aiw milestone start {task.milestone_id}"
+            if is_free
+            else f"go on with that first: aiw next --lane {lane.id}",
         )
 
 
@@ -218,6 +233,14 @@ def claim_task(
         AiwError: STATE, when the task cannot be claimed.
     """
     require_claimable(snapshot, lane, task)
+    owner = owner_of_work(snapshot, task)
+    if lane.unfinished_task_id not in (None, owner.id):
+        # The claim has put that work aside by now, so this is another command's.
+        raise AiwError(
+            Kind.LOCKED,
+            f"{task.id} cannot be claimed: another command has begun with {lane.unfinished_task_id} in the meantime",
+            hint="run the same command again",
+        )
     project = snapshot.require_project()
     milestone = snapshot.get_milestone(task.milestone_id)
     ready = move(task, "unlock", now=now) if task.status == "planned" else task
@@ -245,7 +268,7 @@ def claim_task(
     held = replace(
         lane,
         current_task_id=task.id,
-        unfinished_task_id=owner_of_work(snapshot, task).id,
+        unfinished_task_id=owner.id,
         last_run_id=run_id,
         locked_scopes=task.conflict_scopes,
         updated_at=now,

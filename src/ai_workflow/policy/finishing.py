@@ -13,7 +13,7 @@ from ai_workflow.models.status import TASK_ACTIVE
 from ai_workflow.models.task import Decision, Task
 from ai_workflow.policy.claiming import find_active_task, next_run_id, refresh_readiness
 from ai_workflow.policy.events import make_event
-from ai_workflow.policy.recovery import find_repaired, resolve_recovery
+from ai_workflow.policy.recovery import find_recovery, find_repaired, resolve_recovery
 from ai_workflow.policy.transitions import move
 
 
@@ -36,10 +36,14 @@ def require_finishable(snapshot: Snapshot, *, lane_id: str, task_id: str | None)
             raise AiwError(
                 Kind.STATE,
                 f"{wanted.id} is {wanted.status.replace('_', ' ')}, not active",
-                hint=f"claim it first: aiw next --lane {lane_id}",
+                hint=_find_way_back(snapshot, wanted) or f"claim it first: aiw next --lane {lane_id}",
             )
+        left = snapshot.find_task(lane.unfinished_task_id)
+        back = _find_way_back(snapshot, left) if left is not None else None
         raise AiwError(
-            Kind.STATE, f"lane {lane_id} has no active task", hint=f"claim the next one: aiw next --lane {lane_id}"
+            Kind.STATE,
+            f"lane {lane_id} has no active task{f': {left.id} is blocked' if left is not None and back else ''}",
+            hint=back or f"claim the next one: aiw next --lane {lane_id}",
         )
     if wanted.id != active.id or wanted.status not in TASK_ACTIVE:
         raise AiwError(
@@ -48,6 +52,17 @@ def require_finishable(snapshot: Snapshot, *, lane_id: str, task_id: str | None)
             hint=f"finish that one: aiw agent finish --lane {lane_id} --task {active.id} --commit",
         )
     return wanted
+
+
+def _find_way_back(snapshot: Snapshot, task: Task) -> str | None:
+    """The command that takes a blocked task up again; None for other tasks, and while a recovery can be claimed."""
+    recovery = find_recovery(snapshot, task.id)
+    if recovery is not None and recovery.recovery is not None:
+        is_failed = recovery.recovery.recovery_status == "failed"
+        return f"aiw recovery start {recovery.id}" if is_failed else None
+    if task.status != "blocked":
+        return None
+    return task.blocker.next_command if task.blocker is not None else f"aiw task unblock {task.id}"
 
 
 def current_run(snapshot: Snapshot, task: Task) -> Run | None:

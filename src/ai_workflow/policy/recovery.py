@@ -292,13 +292,15 @@ def reopen_recovery(snapshot: Snapshot, milestone: Milestone, *, now: str, actor
     """
     record = milestone.recovery
     assert record is not None
+    task = snapshot.get_task(record.blocked_task_id or "")
     if record.recovery_status != "failed":
         raise AiwError(
             Kind.STATE,
             f"{milestone.id} is {record.recovery_status}: there is nothing to start",
-            hint="see `aiw recovery list`",
+            hint=f"take the task itself up again: aiw task unblock {task.id}"
+            if task.status == "blocked"
+            else "see `aiw recovery list`",
         )
-    task = snapshot.get_task(record.blocked_task_id or "")
     repair = get_recovery_task(snapshot, milestone)
     ready = move(move(repair, "unblock", now=now, blocked_reason=None, blocker=None), "unlock", now=now)
     active = replace(record, recovery_status="active", recovery_attempt_number=1)

@@ -56,11 +56,15 @@ def unblock_task(snapshot: Snapshot, task: Task, *, now: str, actor: str) -> Cha
         AiwError: STATE when it is not blocked, or a recovery is at work on it.
     """
     recovery = find_recovery(snapshot, task.id)
-    if recovery is not None:
+    if recovery is not None and recovery.recovery is not None:
+        is_failed = recovery.recovery.recovery_status == "failed"
+        goes_on = f"aiw recovery start {recovery.id}" if is_failed else f"aiw agent finish --task {task.id} --commit"
         raise AiwError(
             Kind.STATE,
-            f"{task.id} is being repaired by {recovery.id}",
-            hint=f"finish that (aiw agent finish --task {task.id} --commit) or give it up (aiw recovery abort"
+            f"{recovery.id} did not manage to repair {task.id}"
+            if is_failed
+            else f"{task.id} is being repaired by {recovery.id}",
+            hint=f"{'try again' if is_failed else 'finish that'} ({goes_on}) or give it up (aiw recovery abort"
             f" {recovery.id} --reason …)",
         )
     _refuse_recovery_task(snapshot, task, "unblocked")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
 from ai_workflow.config.ownership import backlog_path, is_handoff, is_runtime
+from ai_workflow.config.schema import Config
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.status import Entry, TreeStatus, describe_path, is_same_content, path_to_key, show_path
 from ai_workflow.models.lane import Baseline, DirtyPath
@@ -61,6 +63,7 @@ def collect_dirt(ws: Workspace, status: TreeStatus, *, known: Mapping[str, Dirty
     """
     repository = ws.repository
     own = _own_paths(ws, status)
+    is_neighbours = _make_matcher_of_neighbours(ws)
     paths: dict[str, DirtyPath] = {}
     entries: dict[str, Entry] = {}
     for path, entry in status.entries.items():
@@ -70,7 +73,7 @@ def collect_dirt(ws: Workspace, status: TreeStatus, *, known: Mapping[str, Dirty
                 f"{show_path(path)} has an unresolved conflict",
                 hint="resolve it and `git add` it, or `git checkout` one side",
             )
-        if path in own or is_own_file(ws, path):
+        if path in own or is_own_file(ws, path) or (entry.is_untracked and is_neighbours(path)):
             continue
         entries[path] = entry
         paths[path] = describe_path(repository.top, entry, known=(known or {}).get(path))
@@ -88,6 +91,29 @@ def is_own_file(ws: Workspace, path: str) -> bool:
     """Whether a path (relative to the top) is a runtime file or a handoff of this workspace."""
     rel = ws.repository.to_root(path)
     return not rel.startswith("../") and (is_runtime(ws.config, rel) or is_handoff(ws.config, rel))
+
+
+def _make_matcher_of_neighbours(ws: Workspace) -> Callable[[str], bool]:
+    """A test for runtime files of other workspaces in the same work tree (in the folders that are the default).
+
+    On a branch from before their set-up, without their `.gitignore`, git takes them for new files. Parked or committed
+    as a task's work they would be gone for their own workspace.
+    """
+    top = ws.repository.top
+    own_root = ws.repository.from_root("x").removesuffix("x")
+    config = Config()
+    found: dict[str, bool] = {own_root: False}
+
+    def has_state(folder: str) -> bool:
+        if folder not in found:
+            found[folder] = os.path.isfile(os.path.join(top, folder, config.workspace_dir, "state", "project.json"))
+        return found[folder]
+
+    def matches(path: str) -> bool:
+        starts = [0, *(at + 1 for at, char in enumerate(path) if char == "/")]
+        return any(is_runtime(config, path[start:]) and has_state(path[:start]) for start in starts)
+
+    return matches
 
 
 def split_dirt(

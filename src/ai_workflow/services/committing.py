@@ -97,13 +97,17 @@ def sync_user_index(ws: Workspace, intent: Intent, made: str, *, beyond: tuple[s
 
 
 def _keep_staged(ws: Workspace, intent: Intent, made: dict[str, str | None]) -> dict[str, str | None]:
-    """Entries for the backlog when the user has staged lines of it: theirs, with ours merged in."""
+    """Entries for the backlog when the user has staged lines of it: theirs, with ours merged in; a staged removal stays
+    one.
+    """
     path = ws.repository.from_root(backlog_path(ws.config))
     if path not in made or intent.head is None:
         return {}
     staged = read_index_entry(ws.repository.git, path)
     old = read_tree_entries(ws.repository.git, intent.head, [path])[path]
-    if staged is None or staged in (old, made[path]):
+    if staged is None:
+        return {path: None} if old is not None else {}
+    if staged in (old, made[path]):
         return {}
     return {path: merge_staged(ws, path, staged=staged, old=old, new=made[path]) or staged}
 

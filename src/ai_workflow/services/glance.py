@@ -6,7 +6,6 @@ import json
 import os
 from typing import Any
 
-from ai_workflow.errors import AiwError, Kind
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.rows import Rows
 
@@ -48,11 +47,9 @@ def open_glance(start: str) -> Glance:
     while not os.path.isfile(os.path.join(folder, CONFIG_NAME)):
         parent = os.path.dirname(folder)
         if parent == folder:
-            raise AiwError(
-                Kind.CONFIG,
-                f"no {CONFIG_NAME} in {start} or any folder above",
-                hint="run `aiw init` in your repository",
-            )
+            from ai_workflow.config.load import explain_no_workspace
+
+            raise explain_no_workspace(start)
         folder = parent
     return Glance(folder)
 

@@ -89,14 +89,17 @@ def settle_own_edits(ws: Workspace, change: Transaction, made: str) -> None:
     """Inside the transaction that records a commit: the work tree's backlog follows the tasks, and what the commit
     holds is no longer pending.
     """
+    from ai_workflow.plan.pending_edits import without_statuses
     from ai_workflow.services.backlog import follow_tasks
 
-    follow_tasks(ws, change)
+    followed = follow_tasks(ws, change)
     ws.followed = change
     project = change.after.require_project()
     if not project.pending_edits:
         return
-    kept = tuple(edit for edit in project.pending_edits if not _is_held(ws, made, edit))
+    # A backlog that could not follow shows the old status still, which must not count as ours once it can be read.
+    current = without_statuses(project.pending_edits, {edit.item_id for edit in followed})
+    kept = tuple(edit for edit in current if not _is_held(ws, made, edit))
     if kept != project.pending_edits:
         change.apply(Changes(put=(replace(project, pending_edits=kept),)))
 

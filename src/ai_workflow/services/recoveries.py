@@ -20,7 +20,7 @@ from ai_workflow.services.workspace import Workspace
 
 
 def start(ws: Workspace, lane_id: str, milestone_id: str) -> Claim:
-    """Hands the recovery's task out; one that was given up begins anew.
+    """Hands the recovery's task out; one whose attempts are used up begins anew.
 
     Raises:
         AiwError: STATE when it is over, or another task is active.
@@ -29,6 +29,7 @@ def start(ws: Workspace, lane_id: str, milestone_id: str) -> Claim:
     with ws.store.transaction(f"start recovery {milestone_id}") as change:
         milestone, record = get_recovery(change.before, milestone_id)
         if record.recovery_status != "active":
+            reopened = reopen_recovery(change.before, milestone, now=change.now, actor=ws.actor)
             active = find_active_task(change.before)
             if active is not None:
                 raise AiwError(
@@ -36,7 +37,7 @@ def start(ws: Workspace, lane_id: str, milestone_id: str) -> Claim:
                     f"{milestone_id} cannot be started: {active.id} is active",
                     hint=f"finish it first: {ws.command(f'agent finish --task {active.id} --commit')}",
                 )
-            change.apply(reopen_recovery(change.before, milestone, now=change.now, actor=ws.actor))
+            change.apply(reopened)
     snapshot = ws.store.snapshot()
     milestone, _record = get_recovery(snapshot, milestone_id)
     task = get_recovery_task(snapshot, milestone)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ai_workflow.clock import Clock
-from ai_workflow.config.load import find_root, load_config
+from ai_workflow.config.load import explain_no_workspace, find_root, load_config
 from ai_workflow.config.schema import Config
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.fsio import remove_file
@@ -175,11 +175,7 @@ def open_workspace(start: str, *, command: Sequence[str] = (), talk: Talk | None
     """
     root = find_root(Path(start))
     if root is None:
-        raise AiwError(
-            Kind.CONFIG,
-            f"no .ai-workflow.yaml in {start} or any folder above",
-            hint="run `aiw init` in your repository",
-        )
+        raise explain_no_workspace(start)
     return Workspace(str(root), load_config(root), command=command, talk=talk)
 
 

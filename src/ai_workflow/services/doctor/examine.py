@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from ai_workflow.config.keys import Status
-from ai_workflow.config.load import find_root, list_given_keys, load_config, read_config_bytes
+from ai_workflow.config.load import explain_no_workspace, find_root, list_given_keys, load_config, read_config_bytes
 from ai_workflow.config.schema import CONFIG_NAME
-from ai_workflow.errors import AiwError, ExitCode, Kind
+from ai_workflow.errors import AiwError, ExitCode
 from ai_workflow.git.repository import require_version
 from ai_workflow.git.runner import MINIMUM_VERSION, Git
 from ai_workflow.models.base import Record
@@ -65,11 +65,7 @@ def open_for_examination(start: str, *, command: Sequence[str], talk: Talk) -> W
     """
     root = find_root(Path(start))
     if root is None:
-        raise AiwError(
-            Kind.CONFIG,
-            f"no {CONFIG_NAME} in {start} or any folder above",
-            hint="run `aiw init` in your repository",
-        )
+        raise explain_no_workspace(start)
     try:
         return Workspace(str(root), load_config(root), command=command, talk=talk)
     except AiwError as error:
