@@ -240,3 +240,36 @@ def test_the_list_shows_the_newest_first(project: Project) -> None:
     rows = project.aiw("workspace", "restore", "--list", "--json").json["archives"]
     assert [row["name"].partition("-2")[0] for row in rows] == ["before-restore", "reset"]
     assert rows[0].keys() == {"name", "made_at", "actor", "files"}
+
+
+NOTES = "docs/ai/workspace/prompts/notes.md"
+
+
+def test_a_second_reset_leaves_files_that_no_archive_holds(project: Project) -> None:
+    project.aiw("workspace", "reset", "--force")
+    project.write(NOTES, "mine\n")
+    result = project.aiw("workspace", "reset", "--force")
+    assert f"not aiw's, so it stays: {NOTES}" in result.stdout
+    assert project.read(NOTES) == "mine\n"
+    assert len(archives(project)) == 1
+
+
+@pytest.mark.parametrize("rel", [NOTES, "docs/ai/plan/milestones.md"])
+def test_a_restore_archives_what_was_written_since_the_reset(project: Project, rel: str) -> None:
+    project.aiw("workspace", "reset", "--force")
+    project.write(rel, "mine\n")
+    replaced = project.aiw("workspace", "restore", "--json").json["replaced"]
+    with tarfile.open(project.path / replaced) as tar:
+        held = tar.extractfile(rel)
+        assert held is not None
+        assert held.read() == b"mine\n"
+
+
+def test_a_restore_of_the_same_state_archives_what_it_takes_away(project: Project) -> None:
+    project.aiw("workspace", "reset", "--force")
+    project.aiw("workspace", "restore")
+    project.write(NOTES, "mine\n")
+    replaced = project.aiw("workspace", "restore", "--json").json["replaced"]
+    with tarfile.open(project.path / replaced) as tar:
+        assert NOTES in tar.getnames()
+    assert project.aiw("workspace", "restore", "--json").json["outcome"] == "nothing"

@@ -99,7 +99,7 @@ def write_archive(
     """
     digests = {rel: fsio.sha256_of(data) for rel, data in files.items()}
     newest = find_newest(ws, kind)
-    if newest is not None and _digests_of(ws, newest) == digests:
+    if newest is not None and find_digests(ws, kind) == digests:
         return _rel(ws, newest)
     now = ws.clock.now_utc()
     git = ws.repository.git
@@ -164,9 +164,11 @@ def _rel(ws: Workspace, name: str) -> str:
     return f"{ws.config.workspace_dir}/archive/{name}"
 
 
-def _digests_of(ws: Workspace, name: str) -> dict[str, str]:
+def find_digests(ws: Workspace, kind: str) -> dict[str, str]:
+    """What the newest archive of a kind holds: path relative to the root → SHA-256; empty when there is none."""
+    newest = find_newest(ws, kind)
     try:
-        return read_manifest(ws, name).files
+        return read_manifest(ws, newest).files if newest is not None else {}
     except AiwError:
         return {}
 
