@@ -151,7 +151,7 @@ def _highest(ws: Workspace, snapshot: Snapshot, files: Mapping[str, bytes]) -> C
         for name in state_archive.list_archives(ws):
             with contextlib.suppress(AiwError):
                 found.append(state_archive.read_manifest(ws, name).counters)
-        found.append(_counters_of_commits(ws))
+        found.append(counters_of_commits(ws))
     names = msgspec.structs.fields(Counters)
     return Counters(**{field.name: max(getattr(one, field.name) for one in found) for field in names})
 
@@ -161,7 +161,7 @@ def _numbers_in(files: Mapping[str, bytes], folder: str) -> int:
     return max((id_number(name)[0] for name in names if id_number(name)), default=0)
 
 
-def _counters_of_commits(ws: Workspace) -> Counters:
+def counters_of_commits(ws: Workspace) -> Counters:
     """What the trailers of aiw's commits name."""
     pattern = "%(trailers:key=Aiw-Task,valueonly)%(trailers:key=Aiw-Run,valueonly)%(trailers:key=Aiw-Workpackage)"
     done = ws.repository.git.run("log", f"--format={pattern}", "--grep=^Aiw-", "--branches", "--remotes", ok=None)
