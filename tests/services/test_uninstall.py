@@ -198,3 +198,19 @@ def test_ids_of_unmerged_branches_are_not_given_out_again_after_an_uninstall(tmp
     project.aiw("uninstall", "--yes", "--force")
     project.aiw("init")
     assert project.next()["task"]["id"] == "TASK-002"
+
+
+def test_files_in_the_generated_folders_that_are_not_aiws_stay(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, remote=False)
+    work_through(project)
+    project.aiw("report", "all")
+    folder = "docs/ai/workspace"
+    mine = [f"{folder}/{rel}" for rel in ("prompts/notes.md", "reports/audits/mine.txt", "tasks/drafts/one.md")]
+    for rel in mine:
+        project.write(rel, "mine\n")
+    rehearsed = project.aiw("uninstall", "--dry-run", "--json").json
+    removed = project.aiw("uninstall", "--yes", "--json").json
+    assert {**rehearsed, "outcome": "removed"} == removed
+    assert {one["path"] for one in removed["left"] if one["why"] == "is not aiw's"} == set(mine)
+    files = (path for path in (project.path / folder).rglob("*") if path.is_file())
+    assert sorted(str(path.relative_to(project.path)) for path in files) == sorted(mine)
