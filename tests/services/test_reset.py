@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -273,3 +276,25 @@ def test_a_restore_of_the_same_state_archives_what_it_takes_away(project: Projec
     with tarfile.open(project.path / replaced) as tar:
         assert NOTES in tar.getnames()
     assert project.aiw("workspace", "restore", "--json").json["outcome"] == "nothing"
+
+
+def test_an_archive_writes_nothing_to_where_aiw_generates_nothing(project: Project, tmp_path: Path) -> None:
+    archive = project.aiw("workspace", "reset", "--force", "--json").json["archive"]
+    with tarfile.open(project.path / archive) as tar:
+        held = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    manifest = json.loads(held["manifest.json"])
+    before = project.read("src/parser.py")
+    for rel in ("src/parser.py", ".git/hooks/post-commit"):
+        held[rel] = b"evil"
+        manifest["files"][rel] = hashlib.sha256(b"evil").hexdigest()
+    held["manifest.json"] = json.dumps(manifest).encode()
+    made = tmp_path / "made.tar.gz"
+    with tarfile.open(made, "w:gz") as tar:
+        for name, data in held.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    notes = project.aiw("workspace", "restore", str(made), "--json").json["notes"]
+    assert notes == ["not put back, because aiw generates no such file: .git/hooks/post-commit, src/parser.py"]
+    assert project.read("src/parser.py") == before
+    assert not (project.path / ".git/hooks/post-commit").exists()

@@ -270,7 +270,12 @@ def restore(ws: Workspace, name: str | None, *, is_forced: bool = False) -> Rest
         state, notes = _restored_state(ws, archive, snapshot, whole.files, counters)
         others = {rel: data for rel, data in archive.files.items() if not rel.startswith(f"{ws.layout.state_rel}/")}
         plan = others.pop(plan_path(ws.config), None)
-        generated = {rel: data for rel, data in others.items() if rel not in handoff_paths(ws.config)}
+        for rel in handoff_paths(ws.config):
+            others.pop(rel, None)
+        # An archive may come from anywhere: nothing in it is written to where aiw generates nothing.
+        generated = {rel: data for rel, data in others.items() if state_archive.is_generated(ws, rel)}
+        if foreign := sorted(others.keys() - generated.keys()):
+            notes += (f"not put back, because aiw generates no such file: {', '.join(foreign[:5])}",)
         is_new = whole.files != state or state_archive.read_generated(ws) != generated
         replaced = None
         loses_work = whole.files != state and _holds_work(snapshot, whole.files)

@@ -66,6 +66,11 @@ def generated_roots(ws: Workspace) -> tuple[str, ...]:
     return tuple(path for path in runtime_paths(ws.config) if path not in kept and path != plan_path(ws.config))
 
 
+def is_generated(ws: Workspace, rel: str) -> bool:
+    """Whether the path, relative to the root, is one of, or lies in, what `generated_roots` names."""
+    return any(rel.startswith(root) if root.endswith("/") else rel == root for root in generated_roots(ws))
+
+
 def read_generated(ws: Workspace) -> dict[str, bytes]:
     """Every generated file but the state: path relative to the root → bytes. Raises AiwError(IO)."""
     found = {}
