@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,6 +98,62 @@ def test_it_is_named_repaired_and_kept(name: str, rel: str, how: str, make: Call
         for field in ("status", "milestone_id", "current_task_id", "commit_sha", "depends_on", "title", "task_ids"):
             assert one.get(field) == other.get(field), field
     assert json.loads(call(project, "doctor", "--fix", "--json")[1])["repairs"] == []
+
+
+@pytest.mark.parametrize(("name", "rel"), [(name, rel) for name, rels in FILES.items() for rel in rels])
+def test_a_file_that_is_gone_is_named_and_made_again(name: str, rel: str, make: Callable[[str], Project]) -> None:
+    project = make(name)
+    path = project.path / STATE / rel
+    before = json.loads(path.read_bytes())
+    path.unlink()
+    code, out = call(project, "doctor", "--json")
+    first = json.loads(out)["findings"][0]
+    assert (code, first["code"], first["path"]) == (5, "state-damaged", f"{STATE}/{rel}")
+    assert "missing" in first["message"]
+    code, out = call(project, "doctor", "--fix", "--json")
+    assert (code, json.loads(out)["ok"]) == (0, True), out
+    after = json.loads(path.read_bytes())
+    if rel != "baselines/core.json":
+        for field in ("status", "milestone_id", "current_task_id", "commit_sha", "depends_on", "title", "task_ids"):
+            assert before.get(field) == after.get(field), field
+    assert json.loads(call(project, "doctor", "--fix", "--json")[1])["repairs"] == []
+
+
+def test_done_work_whose_files_are_gone_is_not_done_again(make: Callable[[str], Project]) -> None:
+    project = make("active")
+    shutil.rmtree(project.path / STATE / "tasks")
+    assert call(project, "doctor", "--fix")[0] == 0
+    finish_everything(project)
+
+
+def test_every_command_names_a_project_file_that_is_gone(make: Callable[[str], Project]) -> None:
+    project = make("active")
+    (project.path / STATE / "project.json").unlink()
+    for command in ("status", "next", "init", "plan import"):
+        result = project.aiw(*command.split(), code=None)
+        assert result.code == 5, command
+        assert "aiw doctor --fix" in result.stdout + result.stderr, command
+
+
+def test_files_that_changed_places_are_put_back(make: Callable[[str], Project]) -> None:
+    project = make("active")
+    one, other = (project.path / STATE / f"tasks/TASK-00{number}.json" for number in (1, 2))
+    before = one.read_bytes(), other.read_bytes()
+    one.write_bytes(before[1])
+    other.write_bytes(before[0])
+    assert call(project, "doctor", "--fix")[0] == 0
+    assert (one.read_bytes(), other.read_bytes()) == before
+
+
+def test_what_another_entity_holds_is_not_taken_for_a_damaged_one(make: Callable[[str], Project]) -> None:
+    project = make("active")
+    one, other = (project.path / STATE / f"tasks/TASK-00{number}.json" for number in (1, 2))
+    before = json.loads(one.read_bytes())
+    one.write_bytes(other.read_bytes())
+    assert call(project, "doctor", "--fix")[0] == 0
+    after = json.loads(one.read_bytes())
+    for field in ("status", "title", "depends_on", "conflict_scopes", "commit_sha"):
+        assert before[field] == after[field], field
 
 
 @pytest.mark.parametrize("rel", ["tasks/TASK-001.json", "tasks/TASK-002.json", "project.json", "milestones/M01.json"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,16 @@ def make(
 
 def unlink(rel: str) -> Break:
     return lambda project: (project.path / rel).unlink()
+
+
+def lose(rel: str) -> Break:
+    """The file is gone, and so is the log that would tell what it held."""
+
+    def lose_both(project: Project) -> None:
+        (project.path / rel).unlink()
+        shutil.rmtree(project.path / STATE / "operations")
+
+    return lose_both
 
 
 def state(rel: str, **fields: object) -> Break:
@@ -84,7 +95,7 @@ def hold(project: Project) -> None:
 
 def lose_blocker(project: Project) -> None:
     call(project, "task", "block", "TASK-004", "waits for an answer")
-    (project.path / STATE / "blockers/BLK-0001.json").unlink()
+    lose(f"{STATE}/blockers/BLK-0001.json")(project)
 
 
 def nobody(project: Project) -> None:
@@ -130,7 +141,7 @@ CASES: dict[str, tuple[str, Break]] = {
     "listed-task-missing": ("active", state("milestones/M10.json", task_ids=["TASK-004", "TASK-099"])),
     "task-listed-twice": ("active", state("milestones/M10.json", task_ids=["TASK-004", "TASK-003"])),
     "task-not-listed": ("active", state("milestones/M10.json", task_ids=[])),
-    "milestone-missing": ("active", unlink(f"{STATE}/milestones/M10.json")),
+    "milestone-missing": ("active", lose(f"{STATE}/milestones/M10.json")),
     "dependency-unknown": ("active", state("tasks/TASK-004.json", depends_on=["M02", "TASK-099"])),
     "dependency-cancelled": (
         "active",
@@ -145,7 +156,7 @@ CASES: dict[str, tuple[str, Break]] = {
     "lane-on-closed-milestone": ("merged", state("lanes/core.json", milestone_id="M01", status="active")),
     "lane-task-missing": ("merged", state("lanes/core.json", current_task_id="TASK-099")),
     "lane-task-not-active": ("merged", state("lanes/core.json", current_task_id="TASK-001")),
-    "lane-missing": ("merged", unlink(f"{STATE}/lanes/core.json")),
+    "lane-missing": ("merged", lose(f"{STATE}/lanes/core.json")),
     "active-task-without-lane": ("active", leave_lane),
     "several-active-tasks": ("active", state("tasks/TASK-003.json", status="in_progress")),
     "several-active-milestones": ("active", state("milestones/M10.json", status="in_progress")),

@@ -189,6 +189,20 @@ def test_a_damaged_file_is_named_kept_aside_and_stops_nothing(tmp_path: Path, re
     project.finish()
 
 
+@pytest.mark.parametrize("also", [[], ["milestones/M01.json"]])
+def test_done_work_whose_file_is_damaged_is_done(tmp_path: Path, also: list[str]) -> None:
+    project = make_one_done(tmp_path)
+    before = project.task(1)
+    for rel in ("tasks/TASK-001.json", *also):
+        project.write(f"docs/ai/workspace/state/{rel}", "")
+    notes = project.aiw("migrate", "--json").json["notes"]
+    assert "TASK-001 was made anew from its commit: its own file could not be read" in notes
+    after = project.task(1)
+    for field in ("title", "status", "milestone_id", "commit_sha"):
+        assert after[field] == before[field], field
+    assert "TASK-001" not in finish_everything(project)
+
+
 def test_the_old_lines_of_gitignore_become_the_block(tmp_path: Path) -> None:
     project = make_initialised(tmp_path)
     project.write(".gitignore", project.read(".gitignore") + "mine/\n")

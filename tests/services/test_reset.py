@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -240,3 +243,58 @@ def test_the_list_shows_the_newest_first(project: Project) -> None:
     rows = project.aiw("workspace", "restore", "--list", "--json").json["archives"]
     assert [row["name"].partition("-2")[0] for row in rows] == ["before-restore", "reset"]
     assert rows[0].keys() == {"name", "made_at", "actor", "files"}
+
+
+NOTES = "docs/ai/workspace/prompts/notes.md"
+
+
+def test_a_second_reset_leaves_files_that_no_archive_holds(project: Project) -> None:
+    project.aiw("workspace", "reset", "--force")
+    project.write(NOTES, "mine\n")
+    result = project.aiw("workspace", "reset", "--force")
+    assert f"not aiw's, so it stays: {NOTES}" in result.stdout
+    assert project.read(NOTES) == "mine\n"
+    assert len(archives(project)) == 1
+
+
+@pytest.mark.parametrize("rel", [NOTES, "docs/ai/plan/milestones.md"])
+def test_a_restore_archives_what_was_written_since_the_reset(project: Project, rel: str) -> None:
+    project.aiw("workspace", "reset", "--force")
+    project.write(rel, "mine\n")
+    replaced = project.aiw("workspace", "restore", "--json").json["replaced"]
+    with tarfile.open(project.path / replaced) as tar:
+        held = tar.extractfile(rel)
+        assert held is not None
+        assert held.read() == b"mine\n"
+
+
+def test_a_restore_of_the_same_state_archives_what_it_takes_away(project: Project) -> None:
+    project.aiw("workspace", "reset", "--force")
+    project.aiw("workspace", "restore")
+    project.write(NOTES, "mine\n")
+    replaced = project.aiw("workspace", "restore", "--json").json["replaced"]
+    with tarfile.open(project.path / replaced) as tar:
+        assert NOTES in tar.getnames()
+    assert project.aiw("workspace", "restore", "--json").json["outcome"] == "nothing"
+
+
+def test_an_archive_writes_nothing_to_where_aiw_generates_nothing(project: Project, tmp_path: Path) -> None:
+    archive = project.aiw("workspace", "reset", "--force", "--json").json["archive"]
+    with tarfile.open(project.path / archive) as tar:
+        held = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    manifest = json.loads(held["manifest.json"])
+    before = project.read("src/parser.py")
+    for rel in ("src/parser.py", ".git/hooks/post-commit"):
+        held[rel] = b"evil"
+        manifest["files"][rel] = hashlib.sha256(b"evil").hexdigest()
+    held["manifest.json"] = json.dumps(manifest).encode()
+    made = tmp_path / "made.tar.gz"
+    with tarfile.open(made, "w:gz") as tar:
+        for name, data in held.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    notes = project.aiw("workspace", "restore", str(made), "--json").json["notes"]
+    assert notes == ["not put back, because aiw generates no such file: .git/hooks/post-commit, src/parser.py"]
+    assert project.read("src/parser.py") == before
+    assert not (project.path / ".git/hooks/post-commit").exists()

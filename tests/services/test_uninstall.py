@@ -175,3 +175,42 @@ def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
     project.aiw("uninstall", "--yes")
     assert (outside / "kept").read_text() == "kept\n"
     assert not (project.path / "docs").exists()
+
+
+def test_init_after_an_uninstall_begins_anew_when_told_and_ids_go_on(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, remote=False)
+    work_through(project)
+    project.aiw("uninstall", "--yes", "--force")
+    result = project.aiw("init", code=1)
+    assert result.stderr.endswith("in which ids go on: aiw init --anew\n")
+    project.aiw("init", "--anew")
+    handed = project.next()
+    assert (handed["task"]["id"], handed["task"]["workpackage"]) == ("TASK-003", 2)
+
+
+def test_ids_of_unmerged_branches_are_not_given_out_again_after_an_uninstall(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, remote=False)
+    project.next()
+    project.write("src/parser.py", "x\n")
+    project.finish()
+    project.aiw("uninstall", "--yes", "--force")
+    project.git("checkout", "-qf", "main")
+    project.aiw("uninstall", "--yes", "--force")
+    project.aiw("init")
+    assert project.next()["task"]["id"] == "TASK-002"
+
+
+def test_files_in_the_generated_folders_that_are_not_aiws_stay(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, remote=False)
+    work_through(project)
+    project.aiw("report", "all")
+    folder = "docs/ai/workspace"
+    mine = [f"{folder}/{rel}" for rel in ("prompts/notes.md", "reports/audits/mine.txt", "tasks/drafts/one.md")]
+    for rel in mine:
+        project.write(rel, "mine\n")
+    rehearsed = project.aiw("uninstall", "--dry-run", "--json").json
+    removed = project.aiw("uninstall", "--yes", "--json").json
+    assert {**rehearsed, "outcome": "removed"} == removed
+    assert {one["path"] for one in removed["left"] if one["why"] == "is not aiw's"} == set(mine)
+    files = (path for path in (project.path / folder).rglob("*") if path.is_file())
+    assert sorted(str(path.relative_to(project.path)) for path in files) == sorted(mine)

@@ -34,6 +34,7 @@ def _reset(session: Session, args: argparse.Namespace) -> int:
         session.show(f"  {done.active_task} was active: its uncommitted work stays in the tree, and is yours now")
     session.show(*[f"  branch kept: {name}" for name in done.branches])
     session.show(*[f"  parked work kept: {ref}" for ref in done.parked])
+    session.show(*[f"  not aiw's, so it stays: {path}" for path in done.left])
     if done.outcome == "reset":
         session.show(f"Bring it back: {ws.command('workspace restore')}")
     session.show_json(to_json(done))

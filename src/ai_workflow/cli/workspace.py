@@ -16,6 +16,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="write documents anew that nobody edited")
     parser.add_argument("--no-git", action="store_true", help="without effect: init changes nothing in git anyway")
     parser.add_argument("--nested", action="store_true", help="make a workspace inside another one")
+    parser.add_argument(
+        "--anew", action="store_true", help="begin with an empty state where the history holds work of aiw"
+    )
 
 
 def _init(session: Session, args: argparse.Namespace) -> int:
@@ -29,6 +32,7 @@ def _init(session: Session, args: argparse.Namespace) -> int:
         project_name=args.project_name,
         is_forced=args.force,
         is_nested=args.nested,
+        begins_anew=args.anew,
     )
     done = initialize(request, command=session.command_line, talk=session.say)
     word = "Initialized" if done.was_new else "Already initialized:"

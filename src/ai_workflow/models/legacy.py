@@ -176,6 +176,14 @@ class OldState(OldRecord, frozen=True, kw_only=True):
     """Kind (`task`, `run`, `adr`, `blocker`) → the highest number of a file, damaged ones included."""
 
 
+class TaskCommit(OldRecord, frozen=True, kw_only=True):
+    """A commit that 0.1.0 made of a task."""
+
+    sha: str
+    title: str
+    """Its subject without the task's id."""
+
+
 class GitFacts(OldRecord, frozen=True, kw_only=True):
     """What the repository says of the work that 0.1.0 did."""
 

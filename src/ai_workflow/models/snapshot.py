@@ -93,13 +93,18 @@ class Snapshot:
                 entities.get(type(entity), {}).pop(entity.id, None)
         return Snapshot(project=project, entities=entities, damaged=self.damaged)
 
+    def with_damaged(self, damaged: tuple[Damage, ...]) -> Snapshot:
+        """The same state with these as its damaged files."""
+        return Snapshot(project=self.project, entities=self._entities, damaged=damaged)
+
     def require_project(self) -> Project:
         """The project.
 
         Raises:
-            AiwError: STATE when the workspace holds no state.
+            AiwError: STATE when the workspace holds no state; CORRUPT when its file is damaged.
         """
         if self.project is None:
+            self.require_undamaged()
             raise AiwError(Kind.STATE, "this workspace has no state yet", hint="run `aiw init`")
         return self.project
 

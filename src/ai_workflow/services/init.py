@@ -30,6 +30,7 @@ from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.policy.events import make_event
 from ai_workflow.services import resume
+from ai_workflow.services.reset import counters_of_commits
 from ai_workflow.services.workspace import Talk, Workspace
 
 _USUAL_NAMES = ("main", "master", "trunk", "develop")
@@ -43,6 +44,8 @@ class InitRequest(Record, frozen=True, kw_only=True):
     project_name: str | None = None
     is_forced: bool = False
     is_nested: bool = False
+    begins_anew: bool = False
+    """Whether to begin with an empty state where the history holds work of aiw."""
 
 
 class Initialized(Record, frozen=True, kw_only=True):
@@ -78,7 +81,8 @@ def initialize(request: InitRequest, *, command: Sequence[str], talk: Talk) -> I
     before = ws.store.snapshot()
     if before.project is None:
         before.require_undamaged()
-        _refuse_unknown_history(repository)
+        if not request.begins_anew:
+            _refuse_unknown_history(ws, repository)
     return _write(ws, request, detected, before_documents=before.project.documents if before.project else {})
 
 
@@ -142,7 +146,7 @@ def _refuse_other_base(request: InitRequest, config: Config) -> None:
         )
 
 
-def _refuse_unknown_history(repository: Repository) -> None:
+def _refuse_unknown_history(ws: Workspace, repository: Repository) -> None:
     """Ids never restart: a clone of a worked-through repository must not begin at TASK-001 again (spec §3)."""
     git = Git(repository.top)
     found = git.find_line("log", "--max-count=1", "--grep=^Aiw-Task: ", "--format=%B", "HEAD") or ""
@@ -151,7 +155,8 @@ def _refuse_unknown_history(repository: Repository) -> None:
         raise AiwError(
             Kind.STATE,
             f"the history of this clone holds work of aiw (up to {parse_id('task', ids[0])}), but there is no state",
-            hint="copy docs/ai/workspace/state from the clone that was worked in",
+            hint=f"copy {ws.layout.state_rel} from the clone that was worked in, or begin with an empty state,"
+            " in which ids go on: aiw init --anew",
         )
 
 
@@ -270,6 +275,7 @@ def _write_state(ws: Workspace, digests: dict[str, str]) -> bool:
                 project_name=_project_name(ws),
                 base_branch=ws.config.git.base_branch,
                 lineage=uuid.uuid4().hex,
+                counters=counters_of_commits(ws),
                 created_at=now,
                 updated_at=now,
             )

@@ -35,9 +35,9 @@ from ai_workflow.models.project import Project, Workpackage
 from ai_workflow.models.snapshot import Damage
 from ai_workflow.policy.events import make_event
 from ai_workflow.policy.takeover import Setting, Takeover, take_over
-from ai_workflow.policy.takeover_stubs import add_missing_milestones
+from ai_workflow.policy.takeover_stubs import add_committed_tasks, add_missing_milestones
 from ai_workflow.services.changeset import collect_dirt, make_baseline
-from ai_workflow.services.old_state import read_git_facts, read_old_state
+from ai_workflow.services.old_state import read_git_facts, read_old_state, read_task_commits
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import encode, encode_line, kind_of
 from ai_workflow.store.legacy import is_legacy
@@ -152,8 +152,11 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
     old, damaged = read_old_state(files, state_rel=ws.layout.state_rel)
     now = ws.clock.now_utc()
     plan, digest = _read_plan(ws)
-    titles = {m.id: m.title for m in plan.milestones if m.id} if plan else {}
-    old, stub_notes = add_missing_milestones(old, titles=titles)
+    planned = [milestone for milestone in plan.milestones if milestone.id] if plan else []
+    commits = read_task_commits(ws)
+    homes = {make_slug(task.title): str(m.id) for m in planned for task in m.tasks}
+    old, task_notes = add_committed_tasks(old, commits, homes=homes)
+    old, stub_notes = add_missing_milestones(old, titles={str(m.id): m.title for m in planned})
     setting = Setting(
         project_name=ws.config.project.name or os.path.basename(os.path.abspath(ws.root)),
         base_branch=ws.config.git.base_branch,
@@ -164,11 +167,11 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
         actor=ws.actor,
         now=now,
     )
-    taken = take_over(old, read_git_facts(ws, old), setting)
+    taken = take_over(old, read_git_facts(ws, old, commits), setting)
     baseline, task_paths = _split_dirt(ws, taken, now=now)
     wanted, is_same_plan = _encode_state(ws, taken, baseline, files, plan=plan, digest=digest, now=now)
     archive = f"{ws.config.workspace_dir}/{ARCHIVE}"
-    notes = [*stub_notes, *taken.notes, *_setting_notes(ws), *_document_notes(ws, archive)]
+    notes = [*task_notes, *stub_notes, *taken.notes, *_setting_notes(ws), *_document_notes(ws, archive)]
     if not is_same_plan:
         notes.append(
             f"{plan_path(ws.config)} is not the plan that was imported; see: {ws.command('plan import --dry-run')}"

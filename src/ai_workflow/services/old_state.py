@@ -19,6 +19,7 @@ from ai_workflow.models.legacy import (
     OldRun,
     OldState,
     OldTask,
+    TaskCommit,
 )
 from ai_workflow.models.snapshot import Damage
 from ai_workflow.policy.takeover_records import highest_number
@@ -72,13 +73,20 @@ def _decode(record: type[Any], data: bytes, path: str, damaged: list[Damage]) ->
         return None
 
 
-def read_git_facts(ws: Workspace, old: OldState) -> GitFacts:
-    """What git knows of the old state's commits and branches. Raises AiwError(GIT)."""
+def read_git_facts(ws: Workspace, old: OldState, commits: Mapping[str, TaskCommit]) -> GitFacts:
+    """What git knows of the old state's commits and branches.
+
+    Args:
+        commits: from `read_task_commits`.
+
+    Raises:
+        AiwError: GIT.
+    """
     git = ws.repository.git
     named = sorted({task.commit_sha for task in old.tasks.values() if task.commit_sha})
     facts = GitFacts(
         commits=_existing(git, named),
-        by_task=_commits_by_task(git),
+        by_task={task_id: commit.sha for task_id, commit in commits.items()},
         branches=frozenset(
             [ref.removeprefix("refs/heads/") for ref in list_branches(git)]
             + [ref.split("/", 3)[-1] for ref in list_branches(git, "refs/remotes")]
@@ -101,16 +109,17 @@ def _existing(git: Git, shas: list[str]) -> frozenset[str]:
     return frozenset(line.split(" ")[0] for line in lines if line.endswith(" commit"))
 
 
-def _commits_by_task(git: Git) -> dict[str, str]:
-    """Task id → the newest commit with a subject such as `TASK-001: title`, on any branch."""
+def read_task_commits(ws: Workspace) -> dict[str, TaskCommit]:
+    """Task id → the newest commit with a subject such as `TASK-001: title`, on any branch. Raises AiwError(GIT)."""
+    git = ws.repository.git
     heads = ("HEAD",) if find_commit(git, "HEAD") else ()
     args = ("log", "--format=%H %s", "--grep=^TASK-[0-9][0-9]*: ", "--branches", "--remotes", *heads)
-    found: dict[str, str] = {}
+    found: dict[str, TaskCommit] = {}
     for line in git.run(*args, ok=None).stdout.decode("utf-8", "replace").split("\n"):
         sha, _, subject = line.partition(" ")
-        task_id, colon, _title = subject.partition(": ")
+        task_id, colon, title = subject.partition(": ")
         if colon and task_id.startswith("TASK-"):
-            found.setdefault(task_id, sha)
+            found.setdefault(task_id, TaskCommit(sha=sha, title=title.strip()))
     return found
 
 

@@ -50,6 +50,8 @@ class ResetDone(Record, frozen=True, kw_only=True):
     """Milestone branches that stay in git."""
     parked: tuple[str, ...] = ()
     """Refs of parked work that stay in git."""
+    left: tuple[str, ...] = ()
+    """Files in the generated folders that no archive holds, so that they stay; paths relative to the root."""
 
 
 class RestoreDone(Record, frozen=True, kw_only=True):
@@ -88,12 +90,13 @@ def reset(ws: Workspace, *, renews_handoffs: bool = False) -> ResetDone:
             whole.replace(wanted, operation=operation)
             done = ResetDone(outcome="reset", archive=archive, active_task=active)
         whole.remove_empty_folders()
-        _put_generated(ws, {})
+        left = _find_unsaved(ws, RESET, {})
+        _put_generated(ws, {rel: data for rel, data in state_archive.read_generated(ws).items() if rel in left})
         if renews_handoffs:
             ws.documents.write_handoffs(ws.store.snapshot())
         branches = [ref.removeprefix("refs/heads/") for ref in list_branches(ws.repository.git)]
         parked = tuple(list_branches(ws.repository.git, "refs/aiw/parked"))
-        return replace(done, branches=tuple(name for name in branches if name in named), parked=parked)
+        return replace(done, branches=tuple(name for name in branches if name in named), parked=parked, left=left)
 
 
 @contextlib.contextmanager
@@ -148,7 +151,7 @@ def _highest(ws: Workspace, snapshot: Snapshot, files: Mapping[str, bytes]) -> C
         for name in state_archive.list_archives(ws):
             with contextlib.suppress(AiwError):
                 found.append(state_archive.read_manifest(ws, name).counters)
-        found.append(_counters_of_commits(ws))
+        found.append(counters_of_commits(ws))
     names = msgspec.structs.fields(Counters)
     return Counters(**{field.name: max(getattr(one, field.name) for one in found) for field in names})
 
@@ -158,7 +161,7 @@ def _numbers_in(files: Mapping[str, bytes], folder: str) -> int:
     return max((id_number(name)[0] for name in names if id_number(name)), default=0)
 
 
-def _counters_of_commits(ws: Workspace) -> Counters:
+def counters_of_commits(ws: Workspace) -> Counters:
     """What the trailers of aiw's commits name."""
     pattern = "%(trailers:key=Aiw-Task,valueonly)%(trailers:key=Aiw-Run,valueonly)%(trailers:key=Aiw-Workpackage)"
     done = ws.repository.git.run("log", f"--format={pattern}", "--grep=^Aiw-", "--branches", "--remotes", ok=None)
@@ -212,6 +215,27 @@ def _new_state(
     return wanted, operation_id
 
 
+def _find_unsaved(
+    ws: Workspace, kind: str, wanted: Mapping[str, bytes], *, plan: bytes | None = None
+) -> tuple[str, ...]:
+    """Files that would go or be written over, and that the newest archive of a kind does not hold as they are.
+
+    Anybody may have put files of their own where aiw generates its own; paths relative to the root.
+
+    Args:
+        wanted: the generated files as they are to be.
+        plan: the plan that is to be put in place, or None.
+    """
+    there = state_archive.read_generated(ws)
+    at_risk = {rel: data for rel, data in there.items() if wanted.get(rel) != data}
+    rel = plan_path(ws.config)
+    own_plan = fsio.find_bytes(os.path.join(ws.root, *rel.split("/"))) if plan is not None else None
+    if own_plan is not None and own_plan != plan and not ws.config.plan.commit:
+        at_risk[rel] = own_plan
+    saved = state_archive.find_digests(ws, kind)
+    return tuple(rel for rel, data in at_risk.items() if saved.get(rel) != fsio.sha256_of(data))
+
+
 def _put_generated(ws: Workspace, wanted: Mapping[str, bytes]) -> bool:
     """Makes the generated files exactly these; returns whether anything was different."""
     there = state_archive.read_generated(ws)
@@ -246,10 +270,16 @@ def restore(ws: Workspace, name: str | None, *, is_forced: bool = False) -> Rest
         state, notes = _restored_state(ws, archive, snapshot, whole.files, counters)
         others = {rel: data for rel, data in archive.files.items() if not rel.startswith(f"{ws.layout.state_rel}/")}
         plan = others.pop(plan_path(ws.config), None)
-        generated = {rel: data for rel, data in others.items() if rel not in handoff_paths(ws.config)}
+        for rel in handoff_paths(ws.config):
+            others.pop(rel, None)
+        # An archive may come from anywhere: nothing in it is written to where aiw generates nothing.
+        generated = {rel: data for rel, data in others.items() if state_archive.is_generated(ws, rel)}
+        if foreign := sorted(others.keys() - generated.keys()):
+            notes += (f"not put back, because aiw generates no such file: {', '.join(foreign[:5])}",)
         is_new = whole.files != state or state_archive.read_generated(ws) != generated
         replaced = None
-        if whole.files != state and _holds_work(snapshot, whole.files):
+        loses_work = whole.files != state and _holds_work(snapshot, whole.files)
+        if loses_work or _find_unsaved(ws, REPLACED, generated, plan=plan):
             named = {milestone.branch for milestone in snapshot.milestones.values() if milestone.branch}
             lineage = snapshot.project.lineage if snapshot.project else None
             files = state_archive.collect(ws, whole.files)

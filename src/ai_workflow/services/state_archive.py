@@ -66,6 +66,11 @@ def generated_roots(ws: Workspace) -> tuple[str, ...]:
     return tuple(path for path in runtime_paths(ws.config) if path not in kept and path != plan_path(ws.config))
 
 
+def is_generated(ws: Workspace, rel: str) -> bool:
+    """Whether the path, relative to the root, is one of, or lies in, what `generated_roots` names."""
+    return any(rel.startswith(root) if root.endswith("/") else rel == root for root in generated_roots(ws))
+
+
 def read_generated(ws: Workspace) -> dict[str, bytes]:
     """Every generated file but the state: path relative to the root → bytes. Raises AiwError(IO)."""
     found = {}
@@ -99,7 +104,7 @@ def write_archive(
     """
     digests = {rel: fsio.sha256_of(data) for rel, data in files.items()}
     newest = find_newest(ws, kind)
-    if newest is not None and _digests_of(ws, newest) == digests:
+    if newest is not None and find_digests(ws, kind) == digests:
         return _rel(ws, newest)
     now = ws.clock.now_utc()
     git = ws.repository.git
@@ -164,9 +169,11 @@ def _rel(ws: Workspace, name: str) -> str:
     return f"{ws.config.workspace_dir}/archive/{name}"
 
 
-def _digests_of(ws: Workspace, name: str) -> dict[str, str]:
+def find_digests(ws: Workspace, kind: str) -> dict[str, str]:
+    """What the newest archive of a kind holds: path relative to the root → SHA-256; empty when there is none."""
+    newest = find_newest(ws, kind)
     try:
-        return read_manifest(ws, name).files
+        return read_manifest(ws, newest).files if newest is not None else {}
     except AiwError:
         return {}
 

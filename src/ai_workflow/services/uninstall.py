@@ -7,6 +7,7 @@ state goes first, then the state, the config last: killed anywhere, the same com
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -31,9 +32,13 @@ from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.status import TASK_ACTIVE
 from ai_workflow.services import resume
 from ai_workflow.services.init import InitRequest, render_new_config
+from ai_workflow.services.reports import FILES
 from ai_workflow.services.workspace import Workspace
 
 _PARKED = "refs/aiw/parked/"
+_MIRRORS = re.compile(r"(TASK-\d+|M\d+(-\d+)?)-[^/]*\.md")
+_PROMPTS = re.compile(r"(next-[^/]+|TASK-\d+\.prompt|M\d+(-\d+)?\.milestone)\.md")
+_REPORTS = re.compile(rf"audits/TASK-\d+\.md|pr/M\d+(-\d+)?\.md|{'|'.join(map(re.escape, FILES.values()))}")
 _UNMERGED = ("in_progress", "blocked", "done", "pr_created")
 
 
@@ -128,7 +133,11 @@ def _plan(ws: Workspace, snapshot: Snapshot, *, discards_parked: bool) -> Remova
         left.append(Left(path=plan_path(ws.config), why="is your plan"))
     kept_plan = plan_path(ws.config)
     generated = [rel for rel in runtime_paths(ws.config) if rel != kept_plan]
-    removed += [rel for rel in generated if os.path.lexists(ws.layout.in_root(rel.rstrip("/")))]
+    for rel in generated:
+        if os.path.lexists(ws.layout.in_root(rel.rstrip("/"))):
+            own, strangers = _sort_generated(ws, rel)
+            removed += own if strangers else [rel]
+            left += [Left(path=path, why="is not aiw's") for path in strangers]
     if (config := _find(ws, CONFIG_NAME)) is not None:
         if _is_config_ours(ws, config, digests.get(CONFIG_NAME)):
             removed.append(CONFIG_NAME)
@@ -144,6 +153,28 @@ def _plan(ws: Workspace, snapshot: Snapshot, *, discards_parked: bool) -> Remova
         branches=_branches_with_work(ws, snapshot),
         tracked=_tracked(ws, removed),
     )
+
+
+def _sort_generated(ws: Workspace, rel: str) -> tuple[list[str], list[str]]:
+    """The files in one of the folders that people look into: those with a name that aiw gives, and the others.
+
+    Args:
+        rel: one of `runtime_paths`; for every other one both are empty.
+    """
+    folder = ws.config.workspace_dir
+    names = {f"{folder}/tasks/": _MIRRORS, f"{folder}/milestones/": _MIRRORS}
+    names |= {f"{ws.config.ai.prompt_dir}/": _PROMPTS, f"{ws.config.reports.dir}/": _REPORTS}
+    own: list[str] = []
+    strangers: list[str] = []
+    top = ws.layout.in_root(rel.rstrip("/"))
+    if rel not in names or os.path.islink(top):
+        return own, strangers
+    for parent, folders, files in os.walk(top):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        for name in sorted((*files, *links)):
+            below = os.path.relpath(os.path.join(parent, name), top).replace(os.sep, "/")
+            (own if names[rel].fullmatch(below) else strangers).append(rel + below)
+    return own, strangers
 
 
 def _find(ws: Workspace, rel: str) -> bytes | None:

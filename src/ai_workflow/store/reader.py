@@ -37,6 +37,12 @@ def read_snapshot(layout: Layout) -> Snapshot:
     project = _read_project(layout, overlay, damaged)
     if project is None and not overlay and is_legacy(layout.state):
         raise legacy_error(layout.state_rel)
+    project_path = f"{layout.state_rel}/project.json"
+    if project is None and any(entities.values()) and all(damage.path != project_path for damage in damaged):
+        # The first transaction writes it, and nothing removes it before the rest: this is no new workspace.
+        damaged.append(
+            Damage(path=project_path, line=None, message="the file is missing, and the rest of the state is there")
+        )
     return Snapshot(project=project, entities=entities, damaged=tuple(damaged))
 
 

@@ -36,7 +36,12 @@ class Rows:
 
     def project(self) -> Row | None:
         """`project.json`, or None."""
-        return self._read("project.json", None)
+        row = self._read("project.json", None)
+        if row is None and not self.damaged and os.path.isfile(self._layout.in_state("lanes/core.json")):
+            if not self._accepts_old:
+                self._refuse_legacy()
+            self._damage("project.json", ": the file is missing, and the rest of the state is there")
+        return row
 
     def of(self, kind: str) -> list[Row]:
         """Every healthy entity of a kind, by number."""

@@ -7,7 +7,7 @@ that can be made has the digest of the last change; the text before that change 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -49,13 +49,29 @@ def read_history(layout: Layout, rel: str) -> History:
     if not changes:
         return History()
     texts = [change.before.encode() for change in changes if change.before is not None]
-    # Operations overlap: the last change is the one whose result no other change began with.
-    begun = {fsio.sha256_of(text) for text in texts}
-    open_ends = [change for change in changes if change.after_sha256 not in begun]
-    last = open_ends[-1] if open_ends else changes[-1]
+    last = _last_of(changes)
     return History(
         texts=tuple(texts), expected=last.after_sha256, is_removed=last.after_sha256 is None, made_by=made_by
     )
+
+
+def _last_of(changes: Sequence[FileChange]) -> FileChange:
+    """The change of the latest transaction; operations overlap, so it is not always in the last of them."""
+    if all(change.serial for change in changes):
+        return max(changes, key=lambda change: change.serial)
+    # Written before serials were recorded: the last one is the one whose result no other change began with.
+    begun = {fsio.sha256_of(change.before.encode()) for change in changes if change.before is not None}
+    open_ends = [change for change in changes if change.after_sha256 not in begun]
+    return open_ends[-1] if open_ends else changes[-1]
+
+
+def list_expected(layout: Layout) -> list[str]:
+    """The files, relative to the state folder, that are there when the log is right: made, and not removed since."""
+    changes: dict[str, list[FileChange]] = {}
+    for operation in read_log(layout).operations:
+        for change in operation.changes:
+            changes.setdefault(change.path, []).append(change)
+    return [rel for rel, own in sorted(changes.items()) if _last_of(own).after_sha256 is not None]
 
 
 def find_exact(record: type[Entity], data: bytes, history: History) -> bytes | None:

@@ -181,7 +181,7 @@ class Store:
     def put_back(self, rel: str, *, seen: bytes | None, text: bytes | None) -> str | None:
         """Replaces a file of the state that cannot be read; a copy of it, byte for byte, is kept first.
 
-        The one write outside of transactions: those refuse to write over damage.
+        With `put_missing` the one write outside of transactions: those refuse to write over damage.
 
         Args:
             rel: relative to the state folder.
@@ -208,6 +208,22 @@ class Store:
             else:
                 fsio.write_file(path, text, temp_dir=self.layout.temp, durable=True)
         return copy
+
+    def put_missing(self, rel: str, text: bytes) -> bool:
+        """Writes a file of the state that is gone; False when there is something in its place meanwhile.
+
+        Args:
+            rel: relative to the state folder.
+
+        Raises:
+            AiwError: LOCKED, IO.
+        """
+        path = self.layout.in_state(rel)
+        with self._locked("repair a missing file"):
+            if os.path.lexists(path):
+                return False
+            fsio.write_file(path, text, temp_dir=self.layout.temp, durable=True)
+        return True
 
     @contextmanager
     def whole(self, name: str) -> Iterator[WholeState]:

@@ -97,12 +97,14 @@ def examine_config_only(finding: Diagnosis) -> Examination:
 
 def examine(ws: Workspace) -> Examination:
     """Everything that `doctor` looks at. Never raises for what is wrong with the workspace."""
+    from ai_workflow.services.doctor.salvage import read_state
+
     names = make_names(ws)
     found: list[Diagnosis] = list(_diagnose_programs(ws.root))
     journal = is_journal_damaged(ws)
     if journal is not None:
         found.append(_journal_damaged(ws, names, journal))
-    snapshot = _try(found, "state", ws.layout.state_rel, ws.store.snapshot) if journal is None else None
+    snapshot = _try(found, "state", ws.layout.state_rel, lambda: read_state(ws)) if journal is None else None
     is_damaged = journal is not None
     if snapshot is not None:
         _try_all(found, "state", ws.layout.state_rel, lambda: _diagnose_state(ws, snapshot, names))

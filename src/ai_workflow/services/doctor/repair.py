@@ -22,7 +22,7 @@ from ai_workflow.services.doctor import documents
 from ai_workflow.services.doctor.examine import Examination, examine
 from ai_workflow.services.doctor.leftovers import find_bad_lines, find_bad_operations, is_journal_damaged
 from ai_workflow.services.doctor.repository import read_git_facts
-from ai_workflow.services.doctor.salvage import ORDER, Salvage, plan_salvage
+from ai_workflow.services.doctor.salvage import ORDER, Salvage, plan_salvage, read_state
 from ai_workflow.services.workspace import Workspace
 
 
@@ -81,11 +81,11 @@ def _set_journal_aside(ws: Workspace, done: list[Repair]) -> None:
 
 def _restore_damaged(ws: Workspace, done: list[Repair]) -> None:
     """First what is known for sure, then the rest, kind by kind, so that each can rely on those before it."""
-    plan = plan_salvage(ws, ws.store.snapshot(), exact_only=True)
+    plan = plan_salvage(ws, read_state(ws), exact_only=True)
     for step in plan.steps:
         _put_back(ws, step, done)
     for kind in ORDER:
-        snapshot = ws.store.snapshot()
+        snapshot = read_state(ws)
         if any(_is_of(ws, damage, kind) for damage in snapshot.damaged):
             for step in plan_salvage(ws, snapshot).steps:
                 if step.kind == kind:
@@ -98,6 +98,10 @@ def _is_of(ws: Workspace, damage: Damage, kind: str) -> bool:
 
 
 def _put_back(ws: Workspace, step: Salvage, done: list[Repair]) -> None:
+    if step.seen is None and step.text is not None and not os.path.lexists(ws.layout.in_state(step.rel)):
+        if ws.store.put_missing(step.rel, step.text):
+            done.append(Repair(message=f"restored {step.path}: {step.how}", path=step.path))
+        return
     copy = ws.store.put_back(step.rel, seen=step.seen, text=step.text)
     if copy is not None:
         word = "took away" if step.text is None else "restored"
@@ -218,7 +222,7 @@ def _restore_adrs(ws: Workspace, snapshot: Snapshot, done: list[Repair]) -> None
 
 def _log(ws: Workspace, done: list[Repair]) -> None:
     """One event that tells what was repaired, when files outside of a transaction were."""
-    told = [repair.message for repair in done if repair.copy is not None]
+    told = [repair.message for repair in done if (repair.path or "").startswith(f"{ws.layout.state_rel}/")]
     snapshot = ws.store.snapshot()
     if not told or snapshot.project is None:
         return

@@ -34,6 +34,7 @@ from ai_workflow.store.operations import read_log
 from ai_workflow.store.salvage import (
     History,
     find_exact,
+    list_expected,
     list_readings,
     make_record,
     read_fields,
@@ -81,13 +82,39 @@ class _Case(Record, frozen=True, kw_only=True):
     kind: str
     entity_id: str
     seen: bytes | None
-    is_folder: bool
-    """Whether a folder stands there, which can be moved away; a file that may not be read cannot be copied."""
+    is_movable: bool
+    """Whether no file is there: what stands in its place can be moved away; a file that may not be read cannot be
+    copied."""
     history: History
 
     @property
     def data(self) -> bytes:
-        return self.seen or b""
+        """What it still tells of this entity: nothing when it is another one's file."""
+        data = self.seen or b""
+        return data if read_fields(data).get("id", self.entity_id) == self.entity_id else b""
+
+
+def read_state(ws: Workspace) -> Snapshot:
+    """The state, where files that the log expects and that are gone count as damaged if they can be made again.
+
+    Raises:
+        AiwError: as `Store.snapshot`; GIT.
+    """
+    snapshot = ws.store.snapshot()
+    if snapshot.project is None and not snapshot.damaged:
+        return snapshot
+    known = {damage.path for damage in snapshot.damaged}
+    gone = [
+        Damage(path=path, line=None, message="the file is missing: the log of operations says that it is there")
+        for rel in list_expected(ws.layout)
+        if rel.partition("/")[0] in _KIND_OF_FOLDER and not rel.startswith("intents/")
+        if (path := f"{ws.layout.state_rel}/{rel}") not in known and not os.path.isfile(ws.layout.in_state(rel))
+    ]
+    if not gone:
+        return snapshot
+    whole = snapshot.with_damaged((*snapshot.damaged, *gone))
+    beyond = plan_salvage(ws, whole).beyond - known
+    return snapshot.with_damaged(tuple(damage for damage in whole.damaged if damage.path not in beyond))
 
 
 def plan_salvage(ws: Workspace, snapshot: Snapshot, *, exact_only: bool = False) -> SalvagePlan:
@@ -97,12 +124,13 @@ def plan_salvage(ws: Workspace, snapshot: Snapshot, *, exact_only: bool = False)
     evidence: Evidence | None = None
     imports: PlanImports | None = None
     cases = [_examine(ws, damage) for damage in snapshot.damaged if not damage.newer]
+    strays = {fsio.sha256_of(case.seen): case.seen for case in cases if case.seen is not None}
     for case in sorted(cases, key=lambda case: ORDER.index(case.kind)):
-        step = _exactly(case)
+        step = _exactly(case, strays)
         if step is None:
             imports = imports or PlanImports(ws, snapshot)
             imported = imports.find(case.rel, case.data, case.history)
-            if imported is not None and imported.is_exact and case.seen is not None:
+            if imported is not None and imported.is_exact and (case.seen is not None or case.is_movable):
                 step = _step(case, encode(imported.entity), "as the plan has it", is_exact=True)
             elif not exact_only:
                 evidence = evidence or gather_evidence(ws, snapshot, cases)
@@ -127,16 +155,23 @@ def _examine(ws: Workspace, damage: Damage) -> _Case:
         kind=_KIND_OF_FOLDER.get(folder, "project"),
         entity_id=name.removesuffix(".json"),
         seen=seen,
-        is_folder=os.path.isdir(ws.layout.in_state(rel)),
+        is_movable=not os.path.isfile(ws.layout.in_state(rel)),
         history=read_history(ws.layout, rel) if folder else History(),
     )
 
 
-def _exactly(case: _Case) -> Salvage | None:
-    if case.seen is None and not case.is_folder:
+def _exactly(case: _Case, strays: Mapping[str, bytes]) -> Salvage | None:
+    """
+    Args:
+        strays: what the damaged files hold, by digest: one may hold what belongs into another.
+    """
+    if case.seen is None and not case.is_movable:
         return None
     if case.history.is_removed:
         return _step(case, None, "its last operation removed it", is_exact=True)
+    stray = strays.get(case.history.expected or "")
+    if stray is not None:
+        return _step(case, stray, "it was under another name", is_exact=True)
     text = find_exact(KINDS[case.kind], case.data, case.history)
     return None if text is None else _step(case, text, "as its last operation left it", is_exact=True)
 
@@ -151,7 +186,7 @@ def _roughly(
     ws: Workspace, snapshot: Snapshot, case: _Case, imported: Entity | None, evidence: Evidence
 ) -> Salvage | None:
     """The newest version that is known, brought forward by what the rest of the state proves."""
-    if case.seen is None and not case.is_folder:
+    if case.seen is None and not case.is_movable:
         return None
     if case.kind == "intent":
         return _intent(ws, snapshot, case)
