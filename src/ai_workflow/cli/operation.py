@@ -88,6 +88,8 @@ def _undo(session: Session, args: argparse.Namespace) -> int:
 
     ws = session.open()
     done = undo(ws, args.operation)
+    if not done.operations:
+        session.show(f"It is undone already, by {done.id}")
     session.show(
         *(f"Undone: {one.name} ({one.id})" for one in done.operations),
         *_commits(done.commits),

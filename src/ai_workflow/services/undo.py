@@ -42,6 +42,7 @@ from ai_workflow.policy.undoing import (
     name_undo,
     plan_undo,
     restore_project,
+    undone_by,
 )
 from ai_workflow.services import resume
 from ai_workflow.services.backlog_file import find_file
@@ -49,6 +50,7 @@ from ai_workflow.services.milestone_branch import require_calm
 from ai_workflow.services.operation_log import find_operation
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import KINDS, decode
+from ai_workflow.store.journal import find_journal
 from ai_workflow.store.layout import KIND_FOLDERS
 from ai_workflow.store.operations import read_log
 from ai_workflow.store.transaction import Transaction
@@ -63,7 +65,7 @@ class Undone(Record, frozen=True, kw_only=True):
     id: str
     """The undo's own operation."""
     operations: tuple[Operation, ...]
-    """What was taken back, newest first."""
+    """What was taken back, newest first; nothing when it had been taken back before."""
     commits: tuple[str, ...]
     """Commits that are on no branch any more; their work lies in the tree."""
 
@@ -74,13 +76,21 @@ def undo(ws: Workspace, operation_id: str | None) -> Undone:
     Raises:
         AiwError: NOT_FOUND; STATE and GIT with what is in the way, nothing changed then; LOCKED, IO, CORRUPT.
     """
+    begun = _find_begun(ws)
     resume.resume(ws)
+    if operation_id is None and begun is not None:
+        ended = _find_ended(ws, begun)
+        if ended is not None:
+            return ended
     with ws.finishing("core", "the latest operation"), ws.git_effects("undo"):
         status = require_calm(ws)
         snapshot = ws.store.snapshot()
         snapshot.require_undamaged()
         log = read_log(ws.layout)
         target = find_operation(log.operations, operation_id) if operation_id is not None else None
+        holder = undone_by(log.operations).get(target.id) if target is not None else None
+        if holder is not None:
+            return Undone(id=holder, operations=(), commits=())
         until = snapshot.require_project().serial
         plan = plan_undo(log.operations, since=choose_since(log.operations, target), until=until)
         _require_unpublished(ws, plan)
@@ -88,6 +98,23 @@ def undo(ws: Workspace, operation_id: str | None) -> Undone:
         _rehearse(ws, plan, status)
         intent = _intend(ws, plan)
         return end_undo(ws, intent)
+
+
+def _find_begun(ws: Workspace) -> str | None:
+    """The operation of an undo that was killed, or of a change that may be one."""
+    intents = ws.store.snapshot().intents.values()
+    journal = find_journal(ws.layout)
+    return next((one.id for one in intents if one.kind == "undo"), journal.operation if journal else None)
+
+
+def _find_ended(ws: Workspace, operation_id: str) -> Undone | None:
+    """What the undo of that id did, now that it is complete: the same command again is not a second undo."""
+    operations = read_log(ws.layout).operations
+    own = next((one for one in operations if one.id == operation_id), None)
+    if own is None or not own.undoes:
+        return None
+    plan = plan_undo(operations, since=min(own.undoes), until=max(own.undoes))
+    return Undone(id=own.id, operations=plan.operations, commits=_find_leaving(ws, plan))
 
 
 def _find_leaving(ws: Workspace, plan: UndoPlan) -> tuple[str, ...]:
