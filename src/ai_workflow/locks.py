@@ -5,6 +5,7 @@ The file's text (`pid`, `command`, `since`) only serves the message to those who
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -31,6 +32,9 @@ class KernelLock:
     """An exclusive lock on a file, held from `acquire` (or entering the context) to `release`.
 
     The descriptor may be handed to child processes (`descriptor`): an orphan then keeps the lock until it ends.
+
+    Attributes:
+        left_behind: what a holder that died wrote into the file; empty when the last one released it.
     """
 
     def __init__(self, path: str, *, purpose: str, on_wait: Callable[[str], None] | None = None) -> None:
@@ -44,6 +48,7 @@ class KernelLock:
         self._purpose = purpose
         self._on_wait = on_wait
         self._descriptor: int | None = None
+        self.left_behind = ""
 
     @property
     def descriptor(self) -> int:
@@ -71,6 +76,7 @@ class KernelLock:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
+        self.left_behind = os.pread(descriptor, 400, 0).decode("utf-8", "replace").strip()
         self._sign(descriptor)
 
     def _wait(self, descriptor: int, limit_s: float) -> None:
@@ -106,6 +112,8 @@ class KernelLock:
         """Gives the lock back; again is harmless."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
             _unlock(descriptor)
             os.close(descriptor)
 

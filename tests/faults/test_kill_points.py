@@ -135,6 +135,32 @@ def check_recovery(project: Project) -> None:
     assert project.milestone("M01-01")["recovery"]["recovery_status"] == "resolved"
 
 
+def prepare_undo(folder: Path) -> Project:
+    project = prepare_finish(folder)
+    project.finish()
+    return project
+
+
+def check_undo(project: Project) -> None:
+    assert project.task(1)["status"] == "in_progress"
+    assert project.subjects() == ["Begin", "aiw: set up workspace"]
+    assert project.status() == ["?? src/parser.py"]
+    assert project.read("src/parser.py") == "x\n"
+
+
+def prepare_undo_of_a_merge(folder: Path) -> Project:
+    project = prepare_local_closeout(folder)
+    project.finish()
+    return project
+
+
+def check_undo_of_a_merge(project: Project) -> None:
+    assert project.milestone()["status"] == "in_progress"
+    assert project.subjects("main") == ["Begin", "aiw: set up workspace"]
+    assert project.git("symbolic-ref", "--short", "HEAD") == "ai/m01-parser-cleanup"
+    check_undo(project)
+
+
 def prepare_backlog(folder: Path) -> Project:
     project = make_ready(folder, remote=False)
     (project.path / "docs/ai/plan/milestones.md").unlink()
@@ -376,6 +402,8 @@ CASES: dict[str, tuple[Callable[[Path], Project], tuple[str, ...], Callable[[Pro
     "finish": (prepare_finish, FINISH, check_finish),
     "finish-and-push": (prepare_closeout, FINISH, check_closeout),
     "finish-and-merge": (prepare_local_closeout, FINISH, check_closeout),
+    "undo": (prepare_undo, ("undo", "6"), check_undo),
+    "undo-a-merge": (prepare_undo_of_a_merge, ("undo", "6"), check_undo_of_a_merge),
     "park": (prepare_park, ("agent", "task", "TASK-003"), check_park),
     "restore": (prepare_restore, ("agent", "run", "--lane", "core"), check_restore),
     "finish-a-recovery": (prepare_recovery, FINISH, check_recovery),
@@ -466,6 +494,19 @@ def test_an_idea_that_was_written_and_not_recorded_is_not_added_twice(tmp_path: 
         assert [(item["id"], item["title"]) for item in items][1:] == [("BLG-002", "One more idea")], point
         check_common(project)
         shutil.rmtree(tmp_path / f"at-{point}")
+
+
+def test_a_killed_undo_of_the_latest_is_completed_and_not_followed_by_another(tmp_path: Path) -> None:
+    template = prepare_undo(tmp_path / "template")
+    total = count_points(copy_of(template, tmp_path / "count"), ("undo",))
+    # The very last points come after the undo has let go of everything: it is over then.
+    for point in [*list(range(total // 5, total - 3, total // 5)), total - 4]:
+        project = copy_of(template, tmp_path / f"at-{point}")
+        assert crash(project, point, ("undo",)).returncode == -9
+        done = project.aiw("undo")
+        assert "Undone: finish TASK-001" in done.stdout, point
+        check_undo(project)
+        check_common(project)
 
 
 @pytest.mark.parametrize("share", range(SHARES if IS_COMPLETE else 1))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.landing import from_template
-from support.project import PARSER_PLAN, Project, make_ready
+from support.project import Project, make_ready
 
 BACKLOG = "docs/ai/plan/backlog.md"
 PLAN = """# Milestones
@@ -173,7 +173,7 @@ def test_everything_back_to_one_operation_takes_the_work_of_all_commits_into_the
     assert merged.git("symbolic-ref", "--short", "HEAD") == "main"
     assert merged.git("branch", "--format=%(refname:short)") == "main"
     assert {line for line in merged.status() if "docs/ai" not in line} == {"?? docs/parser.md", "?? src/parser.py"}
-    assert [task["status"] for task in merged.aiw("task", "list", "--json").json["tasks"]] == ["ready", "planned"]
+    assert merged.aiw("task", "list", "--json").json["tasks"] == []
     again = merged.aiw("undo", first["id"])
     assert "undone already" in again.stdout
 
@@ -189,21 +189,6 @@ def test_the_users_changes_are_not_touched(merged: Project) -> None:
     assert merged.read("src/parser.py") == "x\nmore\n"
     assert merged.read(BACKLOG).endswith("\nA line of mine.\n")
     assert "A  note.txt" in merged.status()
-
-
-def test_dirt_that_became_known_later_stays_the_users(finished: Project) -> None:
-    finished.write("src/keep.txt", "mine\n")
-    finished.next()
-    finished.aiw("task", "block", "TASK-002", "nobody is there")
-    number = next(one["id"] for one in operations(finished) if one["name"] == "finish TASK-001")
-    finished.write("docs/parser.md", "x\n")
-    finished.aiw("task", "unblock", "TASK-002")
-    finished.next()
-    finished.finish("--stash-out-of-scope")
-    finished.git("stash", "pop", "--quiet")
-    finished.aiw("undo", number)
-    assert "src/keep.txt" in finished.finish("--stash-out-of-scope", code=None).stderr
-    assert finished.git("show", "--name-only", "--format=", "HEAD").count("keep.txt") == 0
 
 
 @pytest.mark.parametrize("publish", ["branch", "base"])
@@ -241,10 +226,6 @@ def edit_the_state(project: Project) -> None:
 
 def leave(project: Project) -> None:
     project.git("switch", "--quiet", "--create", "elsewhere")
-
-
-def stand_in_the_way(project: Project) -> None:
-    project.write("docs/parser.md", "mine\n")
 
 
 @pytest.mark.parametrize(
@@ -293,12 +274,12 @@ def test_work_put_aside_is_not_crossed(finished: Project) -> None:
     assert finished.task(3)["status"] == "in_progress"
 
 
-def test_a_restored_workspace_is_not_crossed(finished: Project) -> None:
+def test_a_reset_is_not_crossed_and_a_restore_brings_the_log_back(finished: Project) -> None:
     finished.aiw("workspace", "reset", "--force")
-    finished.aiw("workspace", "restore", "--force")
-    refused = finished.aiw("undo", code=1)
-    assert "hint: " in refused.stderr
-    assert finished.task(1)["status"] == "done"
+    assert "the beginning of this workspace" in finished.aiw("undo", code=1).stderr
+    finished.aiw("workspace", "restore")
+    finished.aiw("undo")
+    assert finished.task(1)["status"] == "in_progress"
 
 
 def test_the_log_tells_who_did_what_and_what_it_changed(finished: Project) -> None:
@@ -311,7 +292,7 @@ def test_the_log_tells_who_did_what_and_what_it_changed(finished: Project) -> No
         "import docs/ai/plan/milestones.md",
         "init",
     ]
-    assert rows[0]["command"] == ["agent", "finish", "--lane", "core", "--task", "TASK-001", "--commit"]
+    assert rows[0]["command"][:2] == ["agent", "finish"]
     assert rows[0]["actor"]
     shown = finished.aiw("op", "show", rows[0]["id"]).stdout
     assert "tasks/TASK-001: status in_progress → done" in shown
@@ -332,13 +313,12 @@ def test_reading_the_log_writes_nothing(finished: Project) -> None:
 
 
 def test_ids_of_runs_are_not_given_again(finished: Project) -> None:
-    finished.aiw("undo", "1" if False else next(o["id"] for o in operations(finished) if o["name"] == "claim TASK-001"))
+    finished.aiw("undo", next(one["id"] for one in operations(finished) if one["name"] == "claim TASK-001"))
     finished.next()
     assert finished.task(1)["run_ids"] == ["RUN-0002"]
-    assert PARSER_PLAN
 
 
-def test_nothing_else_changes_the_state_while_an_undo_is_open(finished: Project) -> None:
+def test_an_open_undo_that_the_log_does_not_know_is_named(finished: Project) -> None:
     import json
 
     intent = {
@@ -346,5 +326,5 @@ def test_nothing_else_changes_the_state_while_an_undo_is_open(finished: Project)
         "schema_version": 2, "since": 1, "tree": "",
     }  # fmt: skip
     finished.write("docs/ai/workspace/state/intents/OP-000099-abcdef.json", json.dumps(intent))
-    refused = finished.aiw("backlog", "select", "1", code=1)
-    assert "hint: " in refused.stderr
+    assert "has no operation OP-000099-abcdef" in finished.aiw("backlog", "select", "1", code=5).stderr
+    assert finished.task(1)["status"] == "done"

@@ -118,7 +118,10 @@ def test_two_transactions_of_one_operation_share_its_record(store: Store) -> Non
     record = json.loads(state_files(store)[f"operations/{change.operation_id}.json"])
     assert record["name"] == "whole"
     assert record["serials"] == [2, 3]
-    assert record["refs"] == [{"ref": "refs/heads/x", "before": None, "after": "abc"}]
+    moved = {"ref": "refs/heads/x", "before": None, "after": "abc", "is_work": False, "serial": 3}
+    assert record["refs"] == [moved]
+    assert len(set(record["invocations"])) == 1
+    assert [change["serial"] for change in record["changes"]] == [2, 2, 3, 3]
     assert store.snapshot().require_project().counters.operation == 2
 
 

@@ -49,6 +49,8 @@ class OwnedChange(Record, frozen=True, kw_only=True):
     path: str
     """POSIX path relative to the root."""
     hunks: tuple[Hunk, ...] = ()
+    is_text: bool = True
+    """Whether both sides are UTF-8; there are no hunks else."""
     before_sha256: str | None
     """Digest of the bytes before, None when there was no file."""
     after_sha256: str | None

@@ -13,6 +13,7 @@ def make_owned_change(path: str, before: bytes | None, after: bytes | None) -> O
     return OwnedChange(
         path=path,
         hunks=() if old is None or new is None else find_hunks(old, new),
+        is_text=old is not None and new is not None,
         before_sha256=_digest(before),
         after_sha256=_digest(after),
     )
@@ -58,7 +59,7 @@ def take_back(current: bytes | None, change: OwnedChange) -> tuple[bytes | None,
     if current is None and change.after_sha256 is not None:
         return current, "it was deleted since"
     lines = _find_lines(current)
-    if lines is None or not change.hunks:
+    if lines is None or not change.is_text:
         return current, "it is not UTF-8 text"
     for hunk in reversed(change.hunks):
         place = _find_place(lines, hunk)

@@ -13,7 +13,7 @@ from typing import cast
 from msgspec.structs import replace
 
 from ai_workflow import fsio
-from ai_workflow.errors import AiwError, Kind
+from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
 from ai_workflow.git.commits import changed_paths, read_index_entries, read_tree_entries, set_index_entries
 from ai_workflow.git.refs import (
     delete_ref,
@@ -78,11 +78,10 @@ def undo(ws: Workspace, operation_id: str | None) -> Undone:
     """
     begun = _find_begun(ws)
     resume.resume(ws)
-    if operation_id is None and begun is not None:
-        ended = _find_ended(ws, begun)
+    with ws.finishing("core", "the latest operation") as lease, ws.git_effects("undo"):
+        ended = _find_ended(ws, begun, left_behind=lease.left_behind) if operation_id is None else None
         if ended is not None:
             return ended
-    with ws.finishing("core", "the latest operation"), ws.git_effects("undo"):
         status = require_calm(ws)
         snapshot = ws.store.snapshot()
         snapshot.require_undamaged()
@@ -107,13 +106,21 @@ def _find_begun(ws: Workspace) -> str | None:
     return next((one.id for one in intents if one.kind == "undo"), journal.operation if journal else None)
 
 
-def _find_ended(ws: Workspace, operation_id: str) -> Undone | None:
-    """What the undo of that id did, now that it is complete: the same command again is not a second undo."""
+def _find_ended(ws: Workspace, begun: str | None, *, left_behind: str) -> Undone | None:
+    """What an undo that was killed did, now that it is complete: the same command again is not a second undo.
+
+    Args:
+        begun: from `_find_begun`.
+        left_behind: of the finish lease. A killed undo that had come to its end left nothing else.
+    """
     operations = read_log(ws.layout).operations
-    own = next((one for one in operations if one.id == operation_id), None)
+    latest = max(operations, key=lambda one: max(one.serials, default=0), default=None)
+    is_left = latest is not None and f"{left_behind},".startswith(f"pid {latest.pid},")
+    own = latest if is_left else next((one for one in operations if one.id == begun), None)
     if own is None or not own.undoes:
         return None
-    plan = plan_undo(operations, since=min(own.undoes), until=max(own.undoes))
+    others = [one for one in operations if one.id != own.id]
+    plan = plan_undo(others, since=min(own.undoes), until=max(own.undoes))
     return Undone(id=own.id, operations=plan.operations, commits=_find_leaving(ws, plan))
 
 
@@ -248,8 +255,10 @@ def end_undo(ws: Workspace, intent: Intent) -> Undone:
         AiwError: GIT when a move is refused after all: the others are made forwards again, and the intent is gone.
     """
     log = read_log(ws.layout)
-    own = next(one for one in log.operations if one.id == intent.id)
-    plan = plan_undo(log.operations, since=intent.since or 0, until=own.serials[0] - 1)
+    own = next((one for one in log.operations if one.id == intent.id), None)
+    if own is None or intent.since is None:
+        raise AiwError(Kind.CORRUPT, f"the log has no operation {intent.id} of an undo that is open", hint=DAMAGE_HINT)
+    plan = plan_undo(log.operations, since=intent.since, until=own.serials[0] - 1)
     commits = _find_leaving(ws, plan)
     for number, sha in enumerate(commits, 1):
         # Kept in git, so that the undo can be undone.
@@ -265,7 +274,7 @@ def end_undo(ws: Workspace, intent: Intent) -> Undone:
         change.record_undo(plan.serials)
         # The items of the backlog are back already, by the very lines that had changed.
         ws.followed = change
-    ws.documents.write_handoffs(ws.store.snapshot())
+        ws.documents.write_handoffs(change.after)
     return Undone(id=intent.id, operations=plan.operations, commits=commits)
 
 

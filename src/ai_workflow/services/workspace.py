@@ -141,7 +141,7 @@ class Workspace:
         self._sweep("aiw-candidate-")
 
     @contextmanager
-    def finishing(self, lane_id: str, task_id: str) -> Iterator[None]:
+    def finishing(self, lane_id: str, task_id: str) -> Iterator[KernelLock]:
         """Holds the finish lease, at once or not at all.
 
         Raises:
@@ -157,7 +157,7 @@ class Workspace:
                 hint="wait for it to end",
             ) from error
         try:
-            yield
+            yield lease
         finally:
             lease.release()
 
