@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import keep_templates_in
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background by a shell, as CI may be: children would ignore the Ctrl-C that some tests send them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -22,6 +24,11 @@ def byte_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     is_worker = "PYTEST_XDIST_WORKER" in os.environ
     folder = tmp_path_factory.getbasetemp()
     return (folder.parent if is_worker else folder) / "byte-code"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def template_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    keep_templates_in(tmp_path_factory.mktemp("templates"))
 
 
 @pytest.fixture(autouse=True)

@@ -6,16 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import PARSER_PLAN, THREE_MILESTONES, Project, make_ready
+
+
+def prepare(folder: Path) -> Project:
+    """Three milestones imported; TASK-001 of M01 is under way with a changed file."""
+    project = make_ready(folder, plan=THREE_MILESTONES, remote=False)
+    project.next()
+    project.write("src/parser.py", "x\n")
+    return project
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """Three milestones imported; TASK-001 of M01 is under way with a changed file."""
-    project = make_ready(tmp_path, plan=THREE_MILESTONES, remote=False)
-    project.next()
-    project.write("src/parser.py", "x\n")
-    return project
+    return prepared(prepare, tmp_path)
 
 
 def test_an_edit_stays_until_the_plan_says_something_else(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.landing import from_template
+from support.prepared import prepared
 from support.project import Project, make_ready
 
 CONTROL = "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b31m \x85 \x90q \x7f \x08\x08"
@@ -60,7 +60,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
 @pytest.fixture
 def project(hostile: dict[str, Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
     if "project" not in hostile:
-        hostile["project"] = from_template("hostile", prepare, tmp_path_factory.mktemp("hostile"), tmp_path_factory)
+        hostile["project"] = prepared(prepare, tmp_path_factory.mktemp("hostile"))
     return hostile["project"]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import PARSER_PLAN, Project, make_project, make_ready
 
 READING = (
@@ -27,11 +28,15 @@ READING = (
 )
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = make_ready(tmp_path, remote=False)
+def prepare(folder: Path) -> Project:
+    project = make_ready(folder, remote=False)
     project.next()
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def picture(project: Project) -> dict[str, tuple[int, bytes]]:

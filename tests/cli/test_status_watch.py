@@ -16,14 +16,19 @@ from typing import IO, Any
 import pytest
 
 from ai_workflow.services.status import format_status
+from support.prepared import prepared
 from support.project import Project, make_ready
+
+
+def prepare(folder: Path) -> Project:
+    project = make_ready(folder, remote=False)
+    project.aiw("plan", "import")
+    return project
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    project = make_ready(tmp_path, remote=False)
-    project.aiw("plan", "import")
-    return project
+    return prepared(prepare, tmp_path)
 
 
 def watch(project: Project, *args: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:

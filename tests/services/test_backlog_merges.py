@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import Project, make_ready
 
 BACKLOG = "docs/ai/plan/backlog.md"
@@ -21,15 +22,14 @@ Tasks:
 CHECK = "test ! -e ../broken"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     """A check failed, so the item is blocked; a hotfix took that to base; then the task was done on its branch."""
-    project = make_ready(tmp_path, plan=PLAN, remote=False, checks=(CHECK,))
+    project = make_ready(folder, plan=PLAN, remote=False, checks=(CHECK,))
     project.next()
     project.write("src/parser.py", "x\n")
     project.write("../broken", "")
     project.finish(code=1)
-    (tmp_path / "broken").unlink()
+    (folder / "broken").unlink()
     hotfix = ("task", "adhoc", "--kind", "hotfix", "--title", "Mend the keeper", "--scope", "src/keep.txt", "--start")
     assert "yours" not in project.aiw(*hotfix).stderr, "the status line in the backlog is aiw's"
     project.write("src/keep.txt", "mended\n")
@@ -37,6 +37,11 @@ def project(tmp_path: Path) -> Project:
     assert "Status: blocked" in project.git("show", f"main:{BACKLOG}")
     project.next()
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def test_a_status_that_both_sides_changed_is_the_one_that_the_tasks_ask_for(project: Project) -> None:

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import Project, Result, make_project, make_ready
+
+
+def prepare(folder: Path) -> Project:
+    """TASK-001 claimed; its scope is src/parser.py and tests/test_parser.py."""
+    project = make_ready(folder)
+    project.next()
+    return project
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """TASK-001 claimed; its scope is src/parser.py and tests/test_parser.py."""
-    project = make_ready(tmp_path)
-    project.next()
-    return project
+    return prepared(prepare, tmp_path)
 
 
 def picture(project: Project) -> tuple[object, ...]:

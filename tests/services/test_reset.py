@@ -7,22 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from support.project import PARSER_PLAN, Project, make_ready
+from support.prepared import prepared
+from support.project import PARSER_PLAN, Project, make_ready, make_workspace
 
 pytestmark = pytest.mark.slow
 
 ARCHIVE = "docs/ai/workspace/archive"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     """One task done, the next one under way."""
-    project = make_ready(tmp_path, remote=False)
+    project = make_ready(folder, remote=False)
     project.next()
     project.write("src/parser.py", "x\n")
     project.finish()
     project.next()
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def state(project: Project) -> dict[str, bytes]:
@@ -221,7 +226,8 @@ def test_a_bad_archive_changes_nothing(project: Project, tmp_path: Path, damage:
 
 
 def test_an_archive_of_another_workspace_needs_force(project: Project, tmp_path: Path) -> None:
-    other = make_ready(tmp_path / "other", remote=False)
+    other = make_workspace(tmp_path / "other", remote=False)
+    other.plan()
     other.next()
     other.aiw("workspace", "reset", "--force")
     [name] = archives(other)

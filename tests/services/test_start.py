@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from support.landing import BRANCH, ONE_TASK, from_template, head, origin_tip, push_from_elsewhere
+from support.landing import BRANCH, ONE_TASK, head, origin_tip, push_from_elsewhere
+from support.prepared import prepared
 from support.project import Project, Result, make_project, make_ready
 
 SCAFFOLD = "aiw: set up workspace"
@@ -32,9 +33,9 @@ def prepare(folder: Path) -> Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path: Path) -> Project:
     """A workspace with an imported plan and an origin, nothing started."""
-    return from_template("planned", prepare, tmp_path, tmp_path_factory)
+    return prepared(prepare, tmp_path)
 
 
 def check_refused(

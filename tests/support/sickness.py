@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,12 +61,6 @@ PREPARE = {
     "parked": prepare_parked,
     "recovery": prepare_recovery,
 }
-
-
-def copy_project(source: Project, folder: Path) -> Project:
-    """A copy that has its own life."""
-    shutil.copytree(source.path, folder / "project", symlinks=True)
-    return Project(folder / "project")
 
 
 def call(project: Project, *args: str) -> tuple[int, str]:
