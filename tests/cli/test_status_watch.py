@@ -17,18 +17,12 @@ import pytest
 
 from ai_workflow.services.status import format_status
 from support.prepared import prepared
-from support.project import Project, make_ready
-
-
-def prepare(folder: Path) -> Project:
-    project = make_ready(folder, remote=False)
-    project.aiw("plan", "import")
-    return project
+from support.project import Project, make_planned
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return prepared(prepare, tmp_path)
+    return prepared(make_planned, tmp_path, remote=False)
 
 
 def watch(project: Project, *args: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:

@@ -19,7 +19,7 @@ import pytest
 from support.landing import ONE_TASK
 from support.legacy import make_recovery
 from support.prepared import prepared
-from support.project import PARSER_PLAN, Project, make_project, make_ready
+from support.project import PARSER_PLAN, Project, make_planned, make_project, make_ready
 
 pytestmark = pytest.mark.slow
 
@@ -48,9 +48,7 @@ def prepare_pack(folder: Path) -> Project:
 
 
 def prepare_next(folder: Path) -> Project:
-    project = make_ready(folder, plan=ONE_TASK)
-    project.aiw("plan", "import")
-    return project
+    return make_planned(folder, plan=ONE_TASK)
 
 
 def prepare_finish(folder: Path) -> Project:

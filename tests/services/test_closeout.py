@@ -263,10 +263,9 @@ def test_another_strategy_after_a_refusal_does_not_use_the_old_merge(project: Pr
 def test_an_integration_branch_is_made_from_base_and_carries_what_landed(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from support.project import THREE_MILESTONES, make_ready
+    from support.project import THREE_MILESTONES, make_planned
 
-    project = make_ready(tmp_path, plan=THREE_MILESTONES, remote=False)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path, plan=THREE_MILESTONES, remote=False)
     project.write(
         ".ai-workflow.yaml",
         project.read(".ai-workflow.yaml").replace("git:\n", "git:\n  integration_branch: develop\n"),

@@ -15,7 +15,7 @@ from support.landing import (
     push_from_elsewhere,
 )
 from support.prepared import prepared
-from support.project import THREE_MILESTONES, Project, make_ready
+from support.project import THREE_MILESTONES, Project, make_planned, make_ready
 
 FORGE_URL = "https://github.com/someone/parser"
 
@@ -28,16 +28,10 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def prepare_planned(folder: Path) -> Project:
-    """Three milestones, nothing begun."""
-    project = make_ready(folder, plan=THREE_MILESTONES)
-    project.aiw("plan", "import")
-    return project
-
-
 @pytest.fixture
 def planned(tmp_path: Path) -> Project:
-    return prepared(prepare_planned, tmp_path)
+    """Three milestones, nothing begun."""
+    return prepared(make_planned, tmp_path, plan=THREE_MILESTONES)
 
 
 def on_forge(project: Project) -> None:

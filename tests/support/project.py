@@ -188,3 +188,10 @@ def make_ready(
     project.checks(*checks)
     project.plan(plan)
     return project
+
+
+def make_planned(folder: Path, *, plan: str = PARSER_PLAN, remote: bool = True) -> Project:
+    """A ready project with its plan imported."""
+    project = make_ready(folder, plan=plan, remote=remote)
+    project.aiw("plan", "import")
+    return project

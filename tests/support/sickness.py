@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ai_workflow.cli.main import main
-from support.project import THREE_MILESTONES, Project, make_ready
+from support.project import THREE_MILESTONES, Project, make_planned, make_ready
 
 STATE = "docs/ai/workspace/state"
 
 
 def prepare_active(folder: Path) -> Project:
     """M01 in progress: TASK-001 done, TASK-002 active with uncommitted work; M02 and M10 wait."""
-    project = make_ready(folder, plan=THREE_MILESTONES, remote=False)
-    project.aiw("plan", "import")
+    project = make_planned(folder, plan=THREE_MILESTONES, remote=False)
     project.next()
     project.write("src/parser.py", "one\n")
     project.finish()
