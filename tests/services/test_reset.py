@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ai_workflow.clock import FixedClock
+from ai_workflow.models.project import Counters
+from ai_workflow.services.state_archive import REPLACED, RESET, list_archives, write_archive
+from ai_workflow.services.workspace import open_workspace
 from support.prepared import prepared
 from support.project import PARSER_PLAN, Project, make_ready, make_workspace
 
@@ -246,3 +250,16 @@ def test_the_list_shows_the_newest_first(project: Project) -> None:
     rows = project.aiw("workspace", "restore", "--list", "--json").json["archives"]
     assert [row["name"].partition("-2")[0] for row in rows] == ["before-restore", "reset"]
     assert rows[0].keys() == {"name", "made_at", "actor", "files"}
+
+
+def test_within_a_second_the_newest_is_still_known(project: Project) -> None:
+    ws = open_workspace(str(project.path))
+    ws.clock = FixedClock("2026-11-25T12:00:00Z")
+    for kind, text in ((RESET, b"1"), (REPLACED, b"2"), (RESET, b"3"), (REPLACED, b"4")):
+        write_archive(ws, kind, {"a": text}, lineage=None, counters=Counters(), branches=set())
+    assert list_archives(ws) == (
+        "before-restore-20261125T120000Z-4.tar.gz",
+        "reset-20261125T120000Z-3.tar.gz",
+        "before-restore-20261125T120000Z-2.tar.gz",
+        "reset-20261125T120000Z.tar.gz",
+    )
