@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import keep_templates_in
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background by a shell, as CI may be: children would ignore the Ctrl-C that some tests send them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -16,8 +18,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 _KEPT = {"PATH", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "COVERAGE_PROCESS_START"}
 
 
+@pytest.fixture(autouse=True, scope="session")
+def byte_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the command lines that tests start keep compiled modules: without, each compiles all that it imports."""
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    folder = tmp_path_factory.getbasetemp()
+    return (folder.parent if is_worker else folder) / "byte-code"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def template_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    keep_templates_in(tmp_path_factory.mktemp("templates"))
+
+
 @pytest.fixture(autouse=True)
-def sealed_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def sealed_environment(tmp_path_factory: pytest.TempPathFactory, byte_code: Path) -> Iterator[Path]:
     """Replaces the environment of the test and its children; yields the empty home."""
     home = tmp_path_factory.mktemp("home")
     saved = dict(os.environ)
@@ -33,7 +48,7 @@ def sealed_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "NO_COLOR": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(byte_code),
     }
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Test Person\n\temail = person@example.test\n[init]\n\tdefaultBranch = main\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.project import Project, make_ready
+from support.project import Project, make_planned, make_ready
 
 HEAVY = {"msgspec", "yaml", "jinja2", "pathspec", "argparse", "subprocess", "typing", "dataclasses", "re", "asyncio"}
 
@@ -31,17 +31,9 @@ def top_level(names: set[str]) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-@pytest.fixture(scope="module")
-def _shared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
-    return {}
-
-
 @pytest.fixture
-def project(tmp_path_factory: pytest.TempPathFactory, _shared: dict[str, Project]) -> Project:
-    if "project" not in _shared:
-        _shared["project"] = make_ready(tmp_path_factory.mktemp("startup"))
-        _shared["project"].aiw("plan", "import")
-    return _shared["project"]
+def project(tmp_path: Path) -> Project:
+    return make_planned(tmp_path)
 
 
 def test_version_imports_three_small_modules(project: Project) -> None:

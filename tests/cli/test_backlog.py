@@ -14,6 +14,7 @@ import pytest
 from ai_workflow.models.project import PendingEdit
 from ai_workflow.plan.backlog_edits import apply_edits
 from ai_workflow.plan.pending_edits import backlog_edits
+from support.prepared import prepared
 from support.project import Project, make_project
 
 BACKLOG = "docs/ai/plan/backlog.md"
@@ -52,13 +53,17 @@ Status: archived
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = make_project(tmp_path, remote=False)
+def prepare(folder: Path) -> Project:
+    made = make_project(folder, remote=False)
     made.aiw("init")
     made.checks("true")
     made.write(BACKLOG, ITEMS)
     return made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def pending(project: Project) -> Any:

@@ -11,21 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from support.project import THREE_MILESTONES, Project, make_ready
-
-
-@pytest.fixture(scope="module")
-def _shared() -> dict[str, Project]:
-    return {}
+from support.prepared import prepared
+from support.project import THREE_MILESTONES, Project, make_planned
 
 
 @pytest.fixture
-def project(tmp_path_factory: pytest.TempPathFactory, _shared: dict[str, Project]) -> Project:
-    if "project" not in _shared:
-        project = make_ready(tmp_path_factory.mktemp("completion"), remote=False, plan=THREE_MILESTONES)
-        project.aiw("plan", "import")
-        _shared["project"] = project
-    return _shared["project"]
+def project(tmp_path: Path) -> Project:
+    return prepared(make_planned, tmp_path, plan=THREE_MILESTONES, remote=False)
 
 
 def complete(project: Project, *words: str, cwd: Path | None = None) -> list[str]:
@@ -99,8 +91,7 @@ def test_nothing_is_said_when_there_is_nothing_to_say(project: Project, tmp_path
 
 
 def test_damaged_state_and_config_are_silence(tmp_path: Path) -> None:
-    project = make_ready(tmp_path, remote=False, plan=THREE_MILESTONES)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path, remote=False, plan=THREE_MILESTONES)
     project.write("docs/ai/workspace/state/tasks/TASK-002.json", "{")
     assert complete(project, "task", "show", "") == ["TASK-001", "TASK-003", "TASK-004"]
     project.write(".ai-workflow.yaml", "git: [\n")
@@ -110,8 +101,7 @@ def test_damaged_state_and_config_are_silence(tmp_path: Path) -> None:
 
 def test_a_hostile_title_is_one_inert_line(tmp_path: Path) -> None:
     plan = "# Milestones\n\n## M01 - A\nTasks:\n- Evil \x1b]0;x\x07 $(touch x) `y`\tz title\n  Acceptance: It is.\n"
-    project = make_ready(tmp_path, remote=False, plan=plan)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path, remote=False, plan=plan)
     shown = project.aiw("__complete", "task", "show", "").stdout
     assert shown.count("\n") == 1
     assert shown.count("\t") == 1

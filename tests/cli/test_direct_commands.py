@@ -6,21 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from support.project import PARSER_PLAN, THREE_MILESTONES, Project, make_ready
+from support.prepared import prepared
+from support.project import PARSER_PLAN, THREE_MILESTONES, Project, make_planned, make_ready
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     """Three milestones imported; TASK-001 of M01 is under way with a changed file."""
-    project = make_ready(tmp_path, plan=THREE_MILESTONES, remote=False)
+    project = make_ready(folder, plan=THREE_MILESTONES, remote=False)
     project.next()
     project.write("src/parser.py", "x\n")
     return project
 
 
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
+
+
 def test_an_edit_stays_until_the_plan_says_something_else(tmp_path: Path) -> None:
-    project = make_ready(tmp_path)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path)
     told = project.aiw("task", "edit", "2", "--title", "Describe the parser", "--acceptance", "It is described.")
     assert told.stdout == "Edited TASK-002: title, acceptance criteria\n"
     project.plan(PARSER_PLAN.replace("Parser docs describe the cleanup behavior.", "Parser docs are right."))
@@ -155,8 +159,7 @@ def test_a_reviewers_verdict_is_kept_and_proves_nothing(project: Project) -> Non
 
 
 def test_prompts_by_hand(tmp_path: Path) -> None:
-    project = make_ready(tmp_path, remote=False)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path, remote=False)
     ahead = project.aiw("prompt", "next", "--no-claim")
     assert ahead.stdout == "Prompt: docs/ai/workspace/prompts/next-core.md\n"
     assert "**Claim first.**" in project.read("docs/ai/workspace/prompts/next-core.md")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.project import THREE_MILESTONES, Project, make_project, make_ready
+from support.project import THREE_MILESTONES, Project, make_planned, make_project, make_ready
 
 
 def serious(project: Project) -> list[str]:
@@ -225,8 +225,7 @@ def test_without_a_workspace_it_is_an_error_like_everywhere(tmp_path: Path) -> N
 
 
 def test_it_works_from_a_folder_below_and_in_a_linked_work_tree(tmp_path: Path) -> None:
-    project = make_ready(tmp_path)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path)
     project.next()
     work(project, "src/parser.py")
     assert project.aiw("doctor", cwd=project.path / "src").stdout == "Healthy: 0 errors, 0 warnings\n"

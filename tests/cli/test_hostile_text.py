@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from support.landing import from_template
-from support.project import Project, make_ready
+from support.prepared import prepared
+from support.project import Project, make_planned
 
 CONTROL = "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b31m \x85 \x90q \x7f \x08\x08"
 DIRECTION = "\u202eevil\u202c \u2066x\u2069 \u200f \u200b \u2028 \ufeff"
@@ -46,22 +46,14 @@ SHOWING = (
 
 
 def prepare(folder: Path) -> Project:
-    project = make_ready(folder, plan=PLAN)
-    project.aiw("plan", "import")
+    project = make_planned(folder, plan=PLAN)
     project.next()
     return project
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
-    return {}
-
-
 @pytest.fixture
-def project(hostile: dict[str, Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
-    if "project" not in hostile:
-        hostile["project"] = from_template("hostile", prepare, tmp_path_factory.mktemp("hostile"), tmp_path_factory)
-    return hostile["project"]
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def assert_inert(text: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.project import Project, make_ready
+from support.project import Project, make_planned, make_ready
 
 
 @pytest.fixture
@@ -69,8 +69,7 @@ def test_a_claim_before_any_milestone_says_what_to_start(project: Project) -> No
 def test_ticked_tasks_are_done_only_on_request_and_shown_as_unproven(tmp_path: Path) -> None:
     plan = "# Milestones\n\n## M01 - A\nTasks:\n- [x] Write the old thing\n  Acceptance: It is there.\n"
     plan += "- Write the new thing\n  Acceptance: It is there.\n"
-    project = make_ready(tmp_path, plan=plan, remote=False)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path, plan=plan, remote=False)
     assert project.task(1)["status"] == "ready"
     project.aiw("plan", "import", "--accept-done")
     assert project.task(1)["status"] == "done"

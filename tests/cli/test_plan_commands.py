@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import PARSER_PLAN, THREE_MILESTONES, Project, make_project
 
 MICRO_TASKS = """# Milestones
@@ -26,12 +27,16 @@ Conflict: tests/test_parser.py
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     files = {"src/parser.py": "x\n", "tests/test_parser.py": "x\n", "docs/index.md": "x\n"}
-    project = make_project(tmp_path, remote=False, files=files)
+    project = make_project(folder, remote=False, files=files)
     project.aiw("init")
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def tasks(project: Project) -> list[dict[str, object]]:

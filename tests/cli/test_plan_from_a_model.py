@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import PARSER_PLAN, THREE_MILESTONES, Project, make_project
 
 PLAN_FILE = "docs/ai/plan/milestones.md"
@@ -23,13 +24,17 @@ def answer(plan: str) -> str:
     return f"Sure! Here is your plan.\n\n```markdown\n{plan}```\n\nLet me know if you want changes.\n"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     files = {"src/parser.py": "x\n", "tests/test_parser.py": "x\n", "docs/index.md": "x\n"}
-    project = make_project(tmp_path, remote=False, files=files)
+    project = make_project(folder, remote=False, files=files)
     project.aiw("init")
     project.checks("true")
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def contents(project: Project) -> dict[str, bytes]:

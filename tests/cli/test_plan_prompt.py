@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import PARSER_PLAN, THREE_MILESTONES, Project, make_project
 
 DOCUMENT = "docs/operator/operator.md"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     files = {
         "src/parser.py": "x\n",
         "tests/test_parser.py": "x\n",
@@ -21,9 +21,14 @@ def project(tmp_path: Path) -> Project:
         "pyproject.toml": "[tool.pytest]\n",
         "src/`` evil\n# Milestones\n.py": "x\n",
     }
-    project = make_project(tmp_path, remote=False, files=files)
+    project = make_project(folder, remote=False, files=files)
     project.aiw("init")
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def contents(project: Project) -> dict[str, bytes]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from support.project import PARSER_PLAN, Project, make_project, make_ready
+from support.prepared import prepared
+from support.project import PARSER_PLAN, Project, make_planned, make_project, make_ready
 
 READING = (
     ("status",),
@@ -27,11 +28,15 @@ READING = (
 )
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = make_ready(tmp_path, remote=False)
+def prepare(folder: Path) -> Project:
+    project = make_ready(folder, remote=False)
     project.next()
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def picture(project: Project) -> dict[str, tuple[int, bytes]]:
@@ -142,8 +147,9 @@ def test_outside_a_workspace(tmp_path: Path) -> None:
 
 def test_titles_are_shown_inert(tmp_path: Path) -> None:
     title = "Add \x1b[31mred\x1b[0m [/bold] \u202eevil text here"
-    project = make_ready(tmp_path, plan=f"# Milestones\n\n## M01 - A\nTasks:\n- {title}\n  Acceptance: It is there.\n")
-    project.aiw("plan", "import")
+    project = make_planned(
+        tmp_path, plan=f"# Milestones\n\n## M01 - A\nTasks:\n- {title}\n  Acceptance: It is there.\n"
+    )
     for command in (("status",), ("task", "list"), ("next",)):
         result = project.aiw(*command)
         assert "\x1b" not in result.stdout + result.stderr
@@ -186,8 +192,7 @@ def test_a_new_workspace_is_shown_the_way_to_a_plan_and_then_its_import(tmp_path
 
 
 def test_a_new_plan_behind_a_finished_one_is_noticed(tmp_path: Path) -> None:
-    project = make_ready(tmp_path, remote=False)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path, remote=False)
     for number in ("1", "2"):
         project.aiw("task", "skip", number, "--reason", "not needed")
     project.aiw("milestone", "finish", "M01")

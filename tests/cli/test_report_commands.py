@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.landing import configure, from_template
+from support.landing import configure
+from support.prepared import prepared
 from support.project import PARSER_PLAN, Project, make_ready
 
 REPORTS = {
@@ -28,9 +29,9 @@ def prepare(folder: Path) -> Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path: Path) -> Project:
     """The first of two tasks is done."""
-    return from_template("reported", prepare, tmp_path, tmp_path_factory)
+    return prepared(prepare, tmp_path)
 
 
 def generated(project: Project) -> dict[str, tuple[int, bytes]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.project import PARSER_PLAN, make_project, make_ready
+from support.project import PARSER_PLAN, make_planned, make_project, make_ready
 
 NO_WORKTREE = (
     "note: --worktree has no effect: lanes in work trees of their own are not in this release;"
@@ -36,8 +36,7 @@ STARTS = (
 
 @pytest.mark.parametrize("command", STARTS, ids=" ".join)
 def test_worktree_is_a_note_and_no_git_a_refusal(tmp_path: Path, command: tuple[str, ...]) -> None:
-    project = make_ready(tmp_path, remote=False)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path, remote=False)
     refused = project.aiw(*command, "--no-git", code=1)
     assert refused.stderr.startswith("error: --no-git is not possible: a milestone is a branch")
     assert project.git("symbolic-ref", "--short", "HEAD") == "main"

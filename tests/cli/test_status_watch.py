@@ -16,14 +16,13 @@ from typing import IO, Any
 import pytest
 
 from ai_workflow.services.status import format_status
-from support.project import Project, make_ready
+from support.prepared import prepared
+from support.project import Project, make_planned
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    project = make_ready(tmp_path, remote=False)
-    project.aiw("plan", "import")
-    return project
+    return prepared(make_planned, tmp_path, remote=False)
 
 
 def watch(project: Project, *args: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:

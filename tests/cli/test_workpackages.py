@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import PARSER_PLAN, Project, make_project
 
 PACK = f"""# Pack
@@ -33,11 +34,15 @@ PLAN_FILE = "docs/ai/plan/milestones.md"
 FOLDER = "docs/ai/workspace/generated-packs/parser"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = make_project(tmp_path, remote=False)
+def prepare(folder: Path) -> Project:
+    project = make_project(folder, remote=False)
     project.aiw("init")
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def contents(project: Project) -> dict[str, bytes]:

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from support.landing import ONE_TASK
 from support.legacy import make_recovery
-from support.project import PARSER_PLAN, Project, make_project, make_ready
+from support.prepared import prepared
+from support.project import PARSER_PLAN, Project, make_planned, make_project, make_ready
 
 pytestmark = pytest.mark.slow
 
@@ -26,16 +28,6 @@ SHARES = 6
 """Tests that all the points of one command are dealt out to."""
 SPREAD = int(os.environ.get("AIW_CRASH_POINTS", "3"))
 """Points per command when it is not all of them."""
-
-ONE_TASK = """# Milestones
-
-## M01 - Parser cleanup
-Goal: one slice.
-Tasks:
-- Consolidate parser cleanup behavior
-  Acceptance: it is consolidated.
-  Conflict: src/parser.py
-"""
 
 
 def prepare_import(folder: Path) -> Project:
@@ -56,9 +48,7 @@ def prepare_pack(folder: Path) -> Project:
 
 
 def prepare_next(folder: Path) -> Project:
-    project = make_ready(folder, plan=ONE_TASK)
-    project.aiw("plan", "import")
-    return project
+    return make_planned(folder, plan=ONE_TASK)
 
 
 def prepare_finish(folder: Path) -> Project:
@@ -438,15 +428,6 @@ def crash(project: Project, point: int, command: tuple[str, ...]) -> subprocess.
     )
 
 
-def copy_of(project: Project, target: Path) -> Project:
-    """The project with its origin, moved to another folder as it stands."""
-    shutil.copytree(project.path.parent, target, symlinks=True)
-    copied = Project(target / "project", target / "origin.git" if project.origin else None)
-    if copied.origin:
-        copied.git("remote", "set-url", "origin", str(copied.origin))
-    return copied
-
-
 def count_points(project: Project, command: tuple[str, ...]) -> int:
     done = crash(project, 0, command)
     assert done.returncode == 0, done.stderr
@@ -472,12 +453,11 @@ def check_common(project: Project) -> None:
 
 
 def test_an_idea_that_was_written_and_not_recorded_is_not_added_twice(tmp_path: Path) -> None:
-    template = prepare_backlog(tmp_path / "template")
     command = ("backlog", "add", "--title", "One more idea", "--tag", "x")
-    total = count_points(copy_of(template, tmp_path / "count"), command)
+    total = count_points(prepared(prepare_backlog, tmp_path / "count"), command)
     assert total > 10
     for point in range(1, total + 1) if IS_COMPLETE else spread(total):
-        project = copy_of(template, tmp_path / f"at-{point}")
+        project = prepared(prepare_backlog, tmp_path / f"at-{point}")
         killed = crash(project, point, command)
         assert killed.returncode in (-9, 0)
         is_recorded = (project.path / "docs/ai/workspace/state/journal.json").exists() or project.state("project.json")[
@@ -497,11 +477,10 @@ def test_an_idea_that_was_written_and_not_recorded_is_not_added_twice(tmp_path: 
 
 
 def test_a_killed_undo_of_the_latest_is_completed_and_not_followed_by_another(tmp_path: Path) -> None:
-    template = prepare_undo(tmp_path / "template")
-    total = count_points(copy_of(template, tmp_path / "count"), ("undo",))
+    total = count_points(prepared(prepare_undo, tmp_path / "count"), ("undo",))
     # The very last points come after the undo has let go of everything: it is over then.
     for point in [*list(range(total // 5, total - 3, total // 5)), total - 4]:
-        project = copy_of(template, tmp_path / f"at-{point}")
+        project = prepared(prepare_undo, tmp_path / f"at-{point}")
         assert crash(project, point, ("undo",)).returncode == -9
         done = project.aiw("undo")
         assert "Undone: finish TASK-001" in done.stdout, point
@@ -513,11 +492,10 @@ def test_a_killed_undo_of_the_latest_is_completed_and_not_followed_by_another(tm
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_command_again_heals(tmp_path: Path, name: str, share: int) -> None:
     prepare, command, check = CASES[name]
-    template = prepare(tmp_path / "template")
-    total = count_points(copy_of(template, tmp_path / "count"), command)
+    total = count_points(prepared(prepare, tmp_path / "count"), command)
     points = list(range(1 + share, total + 1, SHARES)) if IS_COMPLETE else spread(total)
     for point in points:
-        project = copy_of(template, tmp_path / f"at-{point}")
+        project = prepared(prepare, tmp_path / f"at-{point}")
         killed = crash(project, point, command)
         # Two records stamped in the same second are fewer changed files, so a run may have fewer points than counted.
         assert killed.returncode in (-9, 0), f"point {point} of {total}: {killed.stderr}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.project import THREE_MILESTONES, Project, make_ready
+from support.project import THREE_MILESTONES, Project, make_planned, make_ready
 
 pytestmark = pytest.mark.slow
 
@@ -140,8 +140,7 @@ def test_a_task_can_be_looked_at_while_it_is_being_finished(tmp_path: Path) -> N
 
 
 def test_many_tasks_added_at_once_have_their_own_ids(tmp_path: Path) -> None:
-    project = make_ready(tmp_path, remote=False)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path, remote=False)
     racers = [spawn(project, "task", "adhoc", "--title", f"Mend thing {n}", "--json") for n in range(RACERS)]
     tasks = [json.loads(racer.communicate()[0]) for racer in racers]
     assert [racer.returncode for racer in racers] == [0] * RACERS

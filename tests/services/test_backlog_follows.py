@@ -10,18 +10,23 @@ from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.status import TaskStatus
 from ai_workflow.policy.transitions import move
 from ai_workflow.services.workspace import Workspace, open_workspace
+from support.prepared import prepared
 from support.project import Project, make_project
 
 BACKLOG = "docs/ai/plan/backlog.md"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = make_project(tmp_path, remote=False)
+def prepare(folder: Path) -> Project:
+    made = make_project(folder, remote=False)
     made.aiw("init")
     made.aiw("backlog", "promote", "1")
     made.aiw("plan", "import")
     return made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def open_with_notes(project: Project, said: list[str]) -> Workspace:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import Project, make_ready
 
 BACKLOG = "docs/ai/plan/backlog.md"
@@ -20,10 +21,9 @@ Tasks:
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     """A person blocked the task, so the item is blocked; a hotfix took that to base; then the work went on."""
-    project = make_ready(tmp_path, plan=PLAN, remote=False)
+    project = make_ready(folder, plan=PLAN, remote=False)
     project.next()
     project.write("src/parser.py", "x\n")
     project.aiw("task", "block", "TASK-001", "the parser's owner is away")
@@ -35,6 +35,11 @@ def project(tmp_path: Path) -> Project:
     project.aiw("task", "unblock", "TASK-001")
     project.next()
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def test_a_status_that_both_sides_changed_is_the_one_that_the_tasks_ask_for(project: Project) -> None:

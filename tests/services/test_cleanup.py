@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from ai_workflow.cli.main import main
-from support.landing import BRANCH, configure, copy_of, from_template, prepare_worked, push_from_elsewhere
+from support.landing import BRANCH, configure, prepare_worked, push_from_elsewhere
+from support.prepared import prepared
 from support.project import THREE_MILESTONES, Project, make_ready
 
 pytestmark = pytest.mark.slow
@@ -35,6 +37,7 @@ def prepare_world(folder: Path) -> Project:
     project.git("branch", MERGED, first)
     project.git("push", "-q", "origin", MERGED, f"{second}:refs/heads/{EXTRA}")
     push_from_elsewhere(project, {"theirs.txt": "x\n"}, branch=EXTRA)
+    shutil.rmtree(folder / "other")
     extra = project.git("commit-tree", "-p", second, "-m", "Not merged", f"{second}^{{tree}}")
     project.git("branch", EXTRA, extra)
     project.git("branch", "feature", project.git("commit-tree", "-p", "main", "-m", "Mine", "main^{tree}"))
@@ -42,8 +45,8 @@ def prepare_world(folder: Path) -> Project:
 
 
 @pytest.fixture
-def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return from_template("cleanup", prepare_world, tmp_path, tmp_path_factory)
+def world(tmp_path: Path) -> Project:
+    return prepared(prepare_world, tmp_path)
 
 
 def commits(project: Project) -> tuple[set[str], set[str]]:
@@ -107,11 +110,8 @@ def test_flags_that_would_lose_commits_say_that_they_do_not(world: Project) -> N
 
 
 @pytest.mark.parametrize("on_origin", [False, True], ids=["local", "remote"])
-def test_a_squashed_branch_goes_and_its_commits_stay(
-    on_origin: bool, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    template = from_template("worked", prepare_worked, tmp_path, tmp_path_factory)
-    project = copy_of(template, tmp_path / "squash")
+def test_a_squashed_branch_goes_and_its_commits_stay(on_origin: bool, tmp_path: Path) -> None:
+    project = prepared(prepare_worked, tmp_path)
     configure(project, merge_strategy="squash")
     project.finish()
     tip = project.task(1)["commit_sha"]
@@ -129,8 +129,8 @@ def test_a_squashed_branch_goes_and_its_commits_stay(
     assert project.git("rev-parse", f"refs/aiw/landed/{BRANCH}") == tip
 
 
-def test_a_squashed_branch_that_went_on_is_kept(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    project = from_template("worked", prepare_worked, tmp_path, tmp_path_factory)
+def test_a_squashed_branch_that_went_on_is_kept(tmp_path: Path) -> None:
+    project = prepared(prepare_worked, tmp_path)
     configure(project, merge_strategy="squash")
     project.finish()
     project.git("switch", "-q", "-c", BRANCH, project.task(1)["commit_sha"])
@@ -179,8 +179,8 @@ def test_merged_only_into_an_unpushed_base_is_kept_on_the_remote(world: Project)
     assert rows[MERGED, "local"] == ("deleted", "merged into main")
 
 
-def test_a_milestone_that_is_open_keeps_its_branch(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    project = from_template("worked", prepare_worked, tmp_path, tmp_path_factory)
+def test_a_milestone_that_is_open_keeps_its_branch(tmp_path: Path) -> None:
+    project = prepared(prepare_worked, tmp_path)
     configure(project, closeout_mode="pull_request")
     project.finish(code=3)
     project.git("switch", "-q", "main")

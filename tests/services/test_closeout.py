@@ -12,25 +12,25 @@ from support.landing import (
     assert_blocked,
     assert_landed,
     configure,
-    from_template,
     head,
     origin_tip,
     prepare_worked,
     push_from_elsewhere,
 )
+from support.prepared import prepared
 from support.project import Project
 
 
 @pytest.fixture
-def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path: Path) -> Project:
     """One `finish` away from the closeout, with an origin."""
-    return from_template("worked", prepare_worked, tmp_path, tmp_path_factory)
+    return prepared(prepare_worked, tmp_path)
 
 
 @pytest.fixture
-def local(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def local(tmp_path: Path) -> Project:
     """The same without a remote."""
-    return from_template("local", lambda folder: prepare_worked(folder, remote=False), tmp_path, tmp_path_factory)
+    return prepared(prepare_worked, tmp_path, remote=False)
 
 
 def hook(project: Project, name: str, script: str) -> Path:
@@ -263,10 +263,9 @@ def test_another_strategy_after_a_refusal_does_not_use_the_old_merge(project: Pr
 def test_an_integration_branch_is_made_from_base_and_carries_what_landed(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from support.project import THREE_MILESTONES, make_ready
+    from support.project import THREE_MILESTONES, make_planned
 
-    project = make_ready(tmp_path, plan=THREE_MILESTONES, remote=False)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path, plan=THREE_MILESTONES, remote=False)
     project.write(
         ".ai-workflow.yaml",
         project.read(".ai-workflow.yaml").replace("git:\n", "git:\n  integration_branch: develop\n"),

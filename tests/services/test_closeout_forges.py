@@ -11,20 +11,20 @@ from support.landing import (
     assert_blocked,
     assert_landed,
     configure,
-    from_template,
     head,
     origin_tip,
     prepare_worked,
 )
+from support.prepared import prepared
 from support.project import Project
 
 FORGE_URL = "https://github.com/someone/parser"
 
 
 @pytest.fixture
-def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path: Path) -> Project:
     """One `finish` away from the closeout; its origin is called `FORGE_URL`, and git finds it by `insteadOf`."""
-    project = from_template("worked", prepare_worked, tmp_path, tmp_path_factory)
+    project = prepared(prepare_worked, tmp_path)
     project.git("remote", "set-url", "origin", FORGE_URL)
     project.git("config", f"url.{project.origin}.insteadOf", FORGE_URL)
     return project

@@ -15,25 +15,25 @@ from support.landing import (
     ONE_TASK,
     assert_blocked,
     assert_landed,
-    from_template,
     head,
     origin_tip,
     prepare_worked,
     push_from_elsewhere,
 )
+from support.prepared import prepared
 from support.project import Project
 
 
 @pytest.fixture
-def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path: Path) -> Project:
     """One `finish` away from the closeout, with an origin."""
-    return from_template("worked", prepare_worked, tmp_path, tmp_path_factory)
+    return prepared(prepare_worked, tmp_path)
 
 
 @pytest.fixture
-def local(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def local(tmp_path: Path) -> Project:
     """The same without a remote."""
-    return from_template("local", lambda folder: prepare_worked(folder, remote=False), tmp_path, tmp_path_factory)
+    return prepared(prepare_worked, tmp_path, remote=False)
 
 
 def land_again(project: Project, *, code: int = 0) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.project import make_ready
+from support.project import make_planned, make_ready
 
 
 def test_a_file_staged_and_then_removed_is_no_obstacle(tmp_path: Path) -> None:
@@ -29,8 +29,7 @@ def test_a_renamed_base_is_named_and_not_made_anew(tmp_path: Path) -> None:
 
 
 def test_a_state_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
-    project = make_ready(tmp_path)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path)
     locks = project.path / "docs/ai/workspace/locks"
     for entry in locks.iterdir():
         if entry.is_file():

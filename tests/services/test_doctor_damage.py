@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import Project
-from support.sickness import PREPARE, STATE, call, copy_project, examine, serious
+from support.sickness import PREPARE, STATE, call, examine, serious
 
 pytestmark = pytest.mark.slow
 
@@ -39,21 +40,9 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 NEVER_EXACT = {"empty", "zeros"}
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
-    return {}
-
-
 @pytest.fixture
-def make(
-    prepared: dict[str, Project], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Project]:
-    def make_copy(name: str) -> Project:
-        if name not in prepared:
-            prepared[name] = PREPARE[name](tmp_path_factory.mktemp(name))
-        return copy_project(prepared[name], tmp_path)
-
-    return make_copy
+def make(tmp_path: Path) -> Callable[[str], Project]:
+    return lambda name: prepared(PREPARE[name], tmp_path)
 
 
 def finish_everything(project: Project, *, adopts: bool = False) -> None:

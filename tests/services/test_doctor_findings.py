@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import Project
-from support.sickness import PREPARE, STATE, call, copy_project, edit, examine, find, serious, type_in
+from support.sickness import PREPARE, STATE, call, edit, examine, find, serious, type_in
 
 pytestmark = pytest.mark.slow
 
@@ -19,21 +20,9 @@ WORKSPACE = "docs/ai/workspace"
 Break = Callable[[Project], object]
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
-    return {}
-
-
 @pytest.fixture
-def make(
-    prepared: dict[str, Project], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Project]:
-    def make_copy(name: str) -> Project:
-        if name not in prepared:
-            prepared[name] = PREPARE[name](tmp_path_factory.mktemp(name))
-        return copy_project(prepared[name], tmp_path)
-
-    return make_copy
+def make(tmp_path: Path) -> Callable[[str], Project]:
+    return lambda name: prepared(PREPARE[name], tmp_path)
 
 
 def unlink(rel: str) -> Break:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import Project, make_ready
 
 ANYWHERE = """# Milestones
@@ -20,12 +21,16 @@ Tasks:
 BRANCH = "ai/m01-anywhere"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     """TASK-001 claimed, with no scope: it may change everything."""
-    project = make_ready(tmp_path, plan=ANYWHERE)
+    project = make_ready(folder, plan=ANYWHERE)
     project.next()
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def check_untouched(project: Project, head: str) -> None:

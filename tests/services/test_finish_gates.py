@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from support.project import Project, Result, make_project, make_ready
+from support.prepared import prepared
+from support.project import Project, Result, make_planned, make_project, make_ready
+
+
+def prepare(folder: Path) -> Project:
+    """TASK-001 claimed; its scope is src/parser.py and tests/test_parser.py."""
+    project = make_ready(folder)
+    project.next()
+    return project
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """TASK-001 claimed; its scope is src/parser.py and tests/test_parser.py."""
-    project = make_ready(tmp_path)
-    project.next()
-    return project
+    return prepared(prepare, tmp_path)
 
 
 def picture(project: Project) -> tuple[object, ...]:
@@ -438,8 +443,7 @@ def test_a_neighbour_in_a_monorepo_is_out_of_scope_under_every_policy(tmp_path: 
 
 
 def test_a_damaged_task_is_named_instead_of_nothing_claimable(tmp_path: Path) -> None:
-    project = make_ready(tmp_path, remote=False)
-    project.aiw("plan", "import")
+    project = make_planned(tmp_path, remote=False)
     project.write("docs/ai/workspace/state/tasks/TASK-001.json", "{")
     result = project.aiw("agent", "run", code=5)
     assert result.stderr.startswith("error: docs/ai/workspace/state/tasks/TASK-001.json:1: the file is cut off")

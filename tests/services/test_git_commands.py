@@ -9,35 +9,29 @@ import pytest
 from support.landing import (
     BRANCH,
     configure,
-    from_template,
     head,
     origin_tip,
     prepare_worked,
     push_from_elsewhere,
 )
-from support.project import THREE_MILESTONES, Project, make_ready
+from support.prepared import prepared
+from support.project import THREE_MILESTONES, Project, make_planned, make_ready
 
 FORGE_URL = "https://github.com/someone/parser"
 
 
 @pytest.fixture
-def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path: Path) -> Project:
     """M01's only task is claimed and its work lies in the tree; base with the scaffold is pushed."""
-    project = from_template("worked", prepare_worked, tmp_path, tmp_path_factory)
+    project = prepared(prepare_worked, tmp_path)
     project.git("push", "--quiet", "origin", "main")
     return project
 
 
 @pytest.fixture
-def planned(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def planned(tmp_path: Path) -> Project:
     """Three milestones, nothing begun."""
-
-    def prepare(folder: Path) -> Project:
-        made = make_ready(folder, plan=THREE_MILESTONES)
-        made.aiw("plan", "import")
-        return made
-
-    return from_template("three-planned", prepare, tmp_path, tmp_path_factory)
+    return prepared(make_planned, tmp_path, plan=THREE_MILESTONES)
 
 
 def on_forge(project: Project) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import Project, make_ready
 
 PLAN = """# Milestones
@@ -23,16 +24,20 @@ Tasks:
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     """The second task undoes what the first one's command proves; base gets a commit in the meantime."""
-    project = make_ready(tmp_path, plan=PLAN, remote=False, checks=("test ! -e src/broken",))
+    project = make_ready(folder, plan=PLAN, remote=False, checks=("test ! -e src/broken",))
     project.next()
     project.write("src/parser.py", "one\n")
     project.finish()
     project.next()
     project.write("src/parser.py", "two\n")
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def commit_on_base(project: Project, rel: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import Project, make_ready
 
 BACKLOG = "docs/ai/plan/backlog.md"
@@ -23,12 +24,16 @@ Tasks:
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = make_ready(tmp_path, plan=PLAN)
+def prepare(folder: Path) -> Project:
+    project = make_ready(folder, plan=PLAN)
     project.next()
     project.write("src/parser.py", "x\n")
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def committed(project: Project) -> list[str]:

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from support.prepared import prepared
 from support.project import THREE_MILESTONES, Project, make_ready
 
 HOTFIX = ("task", "adhoc", "--kind", "hotfix", "--title", "Fix the login loop", "--scope", "login.py")
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     """TASK-001 of M01 is under way, with staged, unstaged and untracked work; `mine.txt` is the user's."""
-    project = make_ready(tmp_path, plan=THREE_MILESTONES)
+    project = make_ready(folder, plan=THREE_MILESTONES)
     project.write("mine.txt", "mine\n")
     project.next()
     project.write("src/parser.py", "staged\n")
@@ -24,6 +24,11 @@ def project(tmp_path: Path) -> Project:
     project.write("src/new file", "n\n", mode=0o755)
     (project.path / "src/keep.txt").unlink()
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def picture(project: Project) -> Any:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from support.prepared import prepared
 from support.project import Project, make_ready
 
 CHECK = "test ! -e ../broken || { echo the reason; exit 1; }"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     """TASK-001's first finish has failed."""
-    project = make_ready(tmp_path, checks=(CHECK,))
+    project = make_ready(folder, checks=(CHECK,))
     project.next()
     project.write("src/parser.py", "x\n")
     project.write("../broken", "")
@@ -22,6 +22,11 @@ def project(tmp_path: Path) -> Project:
     assert "its recovery M01-01 goes on in the same tree (attempt 1 of 2)" in failed.stderr
     assert "the reason" in failed.stderr
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def repair(project: Project) -> None:

@@ -10,22 +10,31 @@ from pathlib import Path
 
 import pytest
 
-from support.project import PARSER_PLAN, Project, make_ready
+from ai_workflow.clock import FixedClock
+from ai_workflow.models.project import Counters
+from ai_workflow.services.state_archive import REPLACED, RESET, list_archives, write_archive
+from ai_workflow.services.workspace import open_workspace
+from support.prepared import prepared
+from support.project import PARSER_PLAN, Project, make_ready, make_workspace
 
 pytestmark = pytest.mark.slow
 
 ARCHIVE = "docs/ai/workspace/archive"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def prepare(folder: Path) -> Project:
     """One task done, the next one under way."""
-    project = make_ready(tmp_path, remote=False)
+    project = make_ready(folder, remote=False)
     project.next()
     project.write("src/parser.py", "x\n")
     project.finish()
     project.next()
     return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return prepared(prepare, tmp_path)
 
 
 def state(project: Project) -> dict[str, bytes]:
@@ -224,7 +233,8 @@ def test_a_bad_archive_changes_nothing(project: Project, tmp_path: Path, damage:
 
 
 def test_an_archive_of_another_workspace_needs_force(project: Project, tmp_path: Path) -> None:
-    other = make_ready(tmp_path / "other", remote=False)
+    other = make_workspace(tmp_path / "other", remote=False)
+    other.plan()
     other.next()
     other.aiw("workspace", "reset", "--force")
     [name] = archives(other)
@@ -298,3 +308,16 @@ def test_an_archive_writes_nothing_to_where_aiw_generates_nothing(project: Proje
     assert notes == ["not put back, because aiw generates no such file: .git/hooks/post-commit, src/parser.py"]
     assert project.read("src/parser.py") == before
     assert not (project.path / ".git/hooks/post-commit").exists()
+
+
+def test_within_a_second_the_newest_is_still_known(project: Project) -> None:
+    ws = open_workspace(str(project.path))
+    ws.clock = FixedClock("2026-11-25T12:00:00Z")
+    for kind, text in ((RESET, b"1"), (REPLACED, b"2"), (RESET, b"3"), (REPLACED, b"4")):
+        write_archive(ws, kind, {"a": text}, lineage=None, counters=Counters(), branches=set())
+    assert list_archives(ws) == (
+        "before-restore-20261125T120000Z-4.tar.gz",
+        "reset-20261125T120000Z-3.tar.gz",
+        "before-restore-20261125T120000Z-2.tar.gz",
+        "reset-20261125T120000Z.tar.gz",
+    )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support.landing import BRANCH, ONE_TASK, from_template, head, origin_tip, push_from_elsewhere
-from support.project import Project, Result, make_project, make_ready
+from support.landing import BRANCH, ONE_TASK, head, origin_tip, push_from_elsewhere
+from support.prepared import prepared
+from support.project import Project, Result, make_planned, make_project
 
 SCAFFOLD = "aiw: set up workspace"
 TWO_MILESTONES = (
@@ -25,16 +26,10 @@ Tasks:
 )
 
 
-def prepare(folder: Path) -> Project:
-    project = make_ready(folder, plan=TWO_MILESTONES)
-    project.aiw("plan", "import")
-    return project
-
-
 @pytest.fixture
-def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path: Path) -> Project:
     """A workspace with an imported plan and an origin, nothing started."""
-    return from_template("planned", prepare, tmp_path, tmp_path_factory)
+    return prepared(make_planned, tmp_path, plan=TWO_MILESTONES)
 
 
 def check_refused(

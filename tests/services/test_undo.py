@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.landing import from_template
+from support.prepared import prepared
 from support.project import Project, make_ready
 
 BACKLOG = "docs/ai/plan/backlog.md"
@@ -45,13 +45,13 @@ def prepare_merged(folder: Path) -> Project:
 
 
 @pytest.fixture
-def finished(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return from_template("undo-finished", prepare_finished, tmp_path, tmp_path_factory)
+def finished(tmp_path: Path) -> Project:
+    return prepared(prepare_finished, tmp_path)
 
 
 @pytest.fixture
-def merged(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return from_template("undo-merged", prepare_merged, tmp_path, tmp_path_factory)
+def merged(tmp_path: Path) -> Project:
+    return prepared(prepare_merged, tmp_path)
 
 
 def operations(project: Project) -> list[Any]:

@@ -1,12 +1,9 @@
-"""Projects one `agent finish` away from a closeout, copied from one that was prepared once per test process."""
+"""Projects one `agent finish` away from a closeout, and what became of them."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-
-import pytest
 
 from support.project import Project, make_ready
 
@@ -23,26 +20,6 @@ BRANCH = "ai/m01-parser-cleanup"
 SUBJECT = "TASK-001: Consolidate parser cleanup behavior"
 CHECK = "{ ls src; git symbolic-ref --quiet HEAD || echo detached; echo; } >> ../seen; test ! -e broken"
 """Writes down what it saw, and fails when a file `broken` is there."""
-
-_templates: dict[str, Project] = {}
-
-
-def copy_of(project: Project, target: Path) -> Project:
-    """The project with its origin, in another folder as it stands."""
-    shutil.copytree(project.path.parent, target, symlinks=True)
-    copied = Project(target / "project", target / "origin.git" if project.origin else None)
-    if copied.origin:
-        copied.git("remote", "set-url", "origin", str(copied.origin))
-    return copied
-
-
-def from_template(
-    name: str, prepare: Callable[[Path], Project], target: Path, factory: pytest.TempPathFactory
-) -> Project:
-    """A copy of what `prepare` makes; it is called once per test process and name."""
-    if name not in _templates:
-        _templates[name] = prepare(factory.mktemp(name) / "made")
-    return copy_of(_templates[name], target / "copy")
 
 
 def prepare_worked(folder: Path, *, remote: bool = True) -> Project:

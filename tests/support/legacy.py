@@ -10,29 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from support.project import Project, make_project
+from support.project import THREE_MILESTONES, Project, make_project
 
 AT = "2026-11-20T10:00:00+00:00"
-PLAN = """# Milestones
-
-## M01 - Parser base
-Goal: A parser exists.
-Tasks:
-- Add the parser module
-  Acceptance: The parser reads one line.
-  Conflict: src/parser.py
-- Cover the parser with tests
-  Acceptance: The parser's tests read one line.
-  Conflict: tests/test_parser.py
-
-## M02 - Parser errors
-Goal: The parser explains what is wrong.
-Tasks:
-- Report the position of errors
-  Acceptance: An error names its line.
-  Conflict: src/errors.py
-  Depends: Add the parser module
-"""
+PLAN = THREE_MILESTONES.partition("\n## M10")[0].replace("Depends: M01", "Depends: Add the parser module")
 BRANCH = "ai/m01-parser-base"
 SCOPES = {"TASK-001": "src/parser.py", "TASK-002": "tests/test_parser.py", "TASK-003": "src/errors.py"}
 _TITLES = {

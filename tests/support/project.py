@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from support.prepared import prepared
+
 PARSER_PLAN = """# Milestones
 
 ## M01 - Parser cleanup
@@ -171,12 +173,25 @@ def make_project(
     return project
 
 
+def make_workspace(folder: Path, *, remote: bool = True) -> Project:
+    """A project with a workspace as `init` makes it."""
+    project = make_project(folder, remote=remote)
+    project.aiw("init")
+    return project
+
+
 def make_ready(
     folder: Path, *, plan: str = PARSER_PLAN, remote: bool = True, checks: Sequence[str] = ("true",)
 ) -> Project:
-    """A project with a workspace, a check and a plan, nothing claimed yet."""
-    project = make_project(folder, remote=remote)
-    project.aiw("init")
+    """A project with a workspace (the same one each time), a check and a plan, nothing claimed yet."""
+    project = prepared(make_workspace, folder, remote=remote)
     project.checks(*checks)
     project.plan(plan)
+    return project
+
+
+def make_planned(folder: Path, *, plan: str = PARSER_PLAN, remote: bool = True) -> Project:
+    """A ready project with its plan imported."""
+    project = make_ready(folder, plan=plan, remote=remote)
+    project.aiw("plan", "import")
     return project

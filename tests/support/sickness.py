@@ -7,22 +7,20 @@ import io
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from ai_workflow.cli.main import main
-from support.project import THREE_MILESTONES, Project, make_ready
+from support.project import THREE_MILESTONES, Project, make_planned, make_ready
 
 STATE = "docs/ai/workspace/state"
 
 
 def prepare_active(folder: Path) -> Project:
     """M01 in progress: TASK-001 done, TASK-002 active with uncommitted work; M02 and M10 wait."""
-    project = make_ready(folder, plan=THREE_MILESTONES, remote=False)
-    project.aiw("plan", "import")
+    project = make_planned(folder, plan=THREE_MILESTONES, remote=False)
     project.next()
     project.write("src/parser.py", "one\n")
     project.finish()
@@ -62,12 +60,6 @@ PREPARE = {
     "parked": prepare_parked,
     "recovery": prepare_recovery,
 }
-
-
-def copy_project(source: Project, folder: Path) -> Project:
-    """A copy that has its own life."""
-    shutil.copytree(source.path, folder / "project", symlinks=True)
-    return Project(folder / "project")
 
 
 def call(project: Project, *args: str) -> tuple[int, str]:

@@ -123,7 +123,8 @@ def write_archive(
     )
     stamp = now.replace("-", "").replace(":", "")
     name, number = f"{kind}-{stamp}.tar.gz", 2
-    while os.path.lexists(_path(ws, name)):
+    # Counted over both kinds: within a second the number alone tells which is newer.
+    while any(os.path.lexists(_path(ws, name.replace(kind, any_kind, 1))) for any_kind in (RESET, REPLACED)):
         name, number = f"{kind}-{stamp}-{number}.tar.gz", number + 1
     fsio.write_file(_path(ws, name), _pack(manifest, files), temp_dir=ws.layout.temp, durable=True)
     return _rel(ws, name)
