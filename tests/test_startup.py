@@ -60,6 +60,9 @@ def test_status_needs_no_records_no_yaml_and_no_process(project: Project) -> Non
     names = modules_of(project, "status")
     own = {name for name in names if name.startswith("ai_workflow.") and ".cli" not in name}
     assert own == {
+        "ai_workflow.config",
+        "ai_workflow.config.cache",
+        "ai_workflow.config.place",
         "ai_workflow.errors",
         "ai_workflow.rendering",
         "ai_workflow.rendering.inert",

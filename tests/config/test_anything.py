@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ai_workflow.config.keys import KEYS
 from ai_workflow.config.load import load_config, parse_config
-from ai_workflow.config.schema import CONFIG_NAME, Config
+from ai_workflow.config.place import CONFIG_NAME
+from ai_workflow.config.schema import Config
 from ai_workflow.config.write import render_config
 from ai_workflow.errors import AiwError, Kind
 

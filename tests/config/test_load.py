@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ai_workflow.config.keys import KEYS, SECTIONS, default_of
-from ai_workflow.config.load import GivenKey, find_root, list_given_keys, load_config, parse_config, require_inside
-from ai_workflow.config.schema import CONFIG_NAME, CheckCommand, Config
+from ai_workflow.config.load import GivenKey, list_given_keys, load_config, parse_config
+from ai_workflow.config.place import CONFIG_NAME, find_root, require_inside
+from ai_workflow.config.schema import CheckCommand, Config
 from ai_workflow.errors import AiwError, Kind
 
 EVERYTHING = """\
@@ -161,14 +162,14 @@ def test_the_table_and_the_schema_have_the_same_keys() -> None:
 def test_the_nearest_folder_upward_is_the_root(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
-    assert find_root(deep) is None or tmp_path not in (find_root(deep) or Path("/")).parents
+    assert tmp_path not in Path(find_root(deep) or "/").parents
     (tmp_path / CONFIG_NAME).write_text("")
-    assert find_root(deep) == tmp_path
+    assert find_root(deep) == str(tmp_path)
     (tmp_path / "a" / CONFIG_NAME).write_text("")
-    assert find_root(deep) == tmp_path / "a"
+    assert find_root(deep) == str(tmp_path / "a")
     (deep / CONFIG_NAME).mkdir()
-    assert find_root(deep) == tmp_path / "a"
-    assert find_root(tmp_path / "missing" / "folder") == tmp_path
+    assert find_root(deep) == str(tmp_path / "a")
+    assert find_root(tmp_path / "missing" / "folder") == str(tmp_path)
 
 
 def test_a_config_is_loaded_from_its_root(tmp_path: Path) -> None:

@@ -227,12 +227,12 @@ def test_patterns_overlap_when_in_doubt(left: str, right: str, expected: bool) -
 def test_a_repositorys_template_wins_and_may_build_on_the_packaged_one(tmp_path: Path) -> None:
     snapshot = make_plan(1, 1)
     task = snapshot.tasks["TASK-001"]
-    assert render(snapshot, task, templates=tmp_path) == render(snapshot, task)
+    assert render(snapshot, task, templates=str(tmp_path)) == render(snapshot, task)
     (tmp_path / "prompt.md.j2").write_text("Do {{ task.id }}: {{ task.title | inline }}")
-    assert render(snapshot, task, templates=tmp_path) == "Do TASK-001: Report syntax errors with position 1\n"
+    assert render(snapshot, task, templates=str(tmp_path)) == "Do TASK-001: Report syntax errors with position 1\n"
     (tmp_path / "prompt.md.j2").write_text(
         '{% extends "default/prompt.md.j2" %}\n{% block rules %}\n## House rules\n\n- Tabs.\n\n{% endblock %}\n'
     )
-    text = render(snapshot, task, templates=tmp_path)
+    text = render(snapshot, task, templates=str(tmp_path))
     assert "## House rules\n\n- Tabs.\n\n## Finish" in text
     assert "## Rules" not in text

@@ -27,7 +27,7 @@ def refuse(folder: Path, source: str | bytes) -> AiwError:
             companions=(),
             last_failure=None,
             early_paths=(),
-            templates=folder,
+            templates=str(folder) if folder else None,
         )
     assert caught.value.kind == Kind.TEMPLATE
     assert caught.value.hint

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ai_workflow.cli.inherited import add_start_options, heed_start_options
 from ai_workflow.cli.runtime import Command, Session, to_json
+from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError, ExitCode, Kind
 
 TYPE_CHECKING = False
@@ -56,12 +55,8 @@ def _run(session: Session, args: argparse.Namespace) -> int:
 
 def _name_idle_keys(session: Session, ws: Workspace) -> None:
     """Says which settings of the config do nothing yet, so that nobody relies on them."""
-    from ai_workflow.config.load import list_given_keys, read_config_bytes
-    from ai_workflow.config.schema import CONFIG_NAME
-
-    for key in list_given_keys(read_config_bytes(Path(ws.root)), path=CONFIG_NAME):
-        if key.status == "reserved":
-            session.say(f"note: {CONFIG_NAME}:{key.line}: `{key.name}` has no effect in this release")
+    for name, line in ws.idle_keys():
+        session.say(f"note: {CONFIG_NAME}:{line}: `{name}` has no effect in this release")
 
 
 def _bootstrap(session: Session, args: argparse.Namespace) -> int:

@@ -62,7 +62,7 @@ def _short(item: Any) -> Any:
 
 
 def _source(line: int | None, status: str) -> str:
-    from ai_workflow.config.schema import CONFIG_NAME
+    from ai_workflow.config.place import CONFIG_NAME
 
     place = "default" if line is None else f"{CONFIG_NAME}:{line}"
     return place if status == "effective" else f"{place}, without effect{' yet' if status == 'reserved' else ''}"

@@ -10,12 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ai_workflow.config.schema import CheckCommand
     from ai_workflow.services.closeout import CloseoutResult
-    from ai_workflow.services.finish import Listener
+    from ai_workflow.services.listener import Listener
 
 
 def make_listener(session: Session) -> Listener:
     """Names each check as it starts; its output is streamed to a terminal (or with `--verbose`)."""
-    from ai_workflow.services.finish import Listener
+    from ai_workflow.services.listener import Listener
 
     settings = session.settings
     if settings.is_quiet:

@@ -87,9 +87,19 @@ class Command:
         self.shape = shape
         self._arguments = arguments
 
-    def make_parser(self, name: str) -> argparse.ArgumentParser:
-        """The parser of the command, global options included."""
+    def make_parser(self, name: str, *, is_for_help: bool = True) -> argparse.ArgumentParser:
+        """The parser of the command, global options included.
+
+        Args:
+            is_for_help: whether its help may be printed, which then fits the terminal.
+        """
         import argparse
+
+        # Each added argument makes a formatter, which would ask for the terminal's width: only help needs that.
+        width = None if is_for_help else 100
+
+        def _formatter(prog: str) -> argparse.HelpFormatter:
+            return argparse.RawDescriptionHelpFormatter(prog, width=width)
 
         class Parser(argparse.ArgumentParser):
             def error(self, message: str) -> NoReturn:
@@ -99,7 +109,7 @@ class Command:
             prog=f"aiw {name}",
             description=self.about,
             epilog=f"example:\n  {self.example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_formatter,
             allow_abbrev=False,
         )
         if self._arguments is not None:
@@ -114,7 +124,8 @@ class Command:
     def parse(self, name: str, words: Sequence[str], settings: Globals) -> argparse.Namespace:
         """The parsed arguments; global ones go into `settings`. Raises AiwError(USAGE), SystemExit for `--help`."""
         settings.is_json = settings.is_json or "--json" in words
-        parsed = self.make_parser(name).parse_args(list(words))
+        is_for_help = "-h" in words or "--help" in words
+        parsed = self.make_parser(name, is_for_help=is_for_help).parse_args(list(words))
         settings.root = parsed.root if parsed.root is not None else settings.root
         settings.is_quiet = settings.is_quiet or parsed.quiet
         settings.is_verbose = settings.is_verbose or parsed.verbose

@@ -20,7 +20,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _uninstall(session: Session, args: argparse.Namespace) -> int:
-    from ai_workflow.config.load import find_root
+    from ai_workflow.config.place import find_root
     from ai_workflow.services import uninstall
 
     if find_root(session.start) is None:

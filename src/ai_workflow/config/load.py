@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ai_workflow.config.keys import KEYS, SECTIONS, Status
 from ai_workflow.config.nodes import MAX_BYTES, Node, inert, parse_nodes, refuse
 from ai_workflow.config.ownership import handoff_paths, is_runtime, owned_paths, runtime_paths
-from ai_workflow.config.schema import CONFIG_NAME, CONFIG_VERSION, Config
+from ai_workflow.config.place import CONFIG_NAME, require_inside
+from ai_workflow.config.schema import CONFIG_VERSION, Config
 from ai_workflow.config.values import MismatchError, read_value
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.models.base import Record
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 _CHUNK_BYTES = 32 * 1024
 
@@ -39,20 +36,6 @@ class _Parsed:
     def __init__(self, config: Config, lines: dict[str, int]) -> None:
         self.config = config
         self.lines = lines
-
-
-def find_root(start: str | os.PathLike[str]) -> Path | None:
-    """The nearest folder, from `start` upward, that holds the file; None when there is none."""
-    from pathlib import Path
-
-    folder = os.path.abspath(start)
-    while True:
-        if os.path.isfile(os.path.join(folder, CONFIG_NAME)):
-            return Path(folder)
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return None
-        folder = parent
 
 
 def explain_no_workspace(start: str | os.PathLike[str]) -> AiwError:
@@ -160,21 +143,16 @@ def read_config_bytes(root: str | os.PathLike[str]) -> bytes:
         raise AiwError(Kind.CONFIG, f"cannot read {path}: {error.strerror}", hint="make the file readable") from error
 
 
-def require_inside(root: str | os.PathLike[str], rel: str) -> str:
-    """The absolute path for a path relative to the root, symbolic links followed.
-
-    Raises:
-        AiwError: CONFIG when it lies outside of the root.
-    """
-    base = os.path.realpath(root)
-    target = os.path.realpath(os.path.join(base, *rel.split("/")))
-    if target != base and not target.startswith(base.rstrip("/") + "/"):
-        raise AiwError(
-            Kind.CONFIG,
-            f"`{inert(rel)}` leads out of the project, to {inert(target, limit=200)}",
-            hint="replace the symbolic link by a folder, or name another path",
-        )
-    return target
+def guarded_paths(config: Config) -> tuple[str, ...]:
+    """Every path of a config that may not lead out of the root, relative to it. Pure."""
+    keys = (name for name, key in KEYS.items() if key.expect.kind == "path" and key.status != "dead")
+    paths = [
+        *(_get(config, name) for name in keys),
+        *owned_paths(config),
+        *handoff_paths(config),
+        *(path.rstrip("/") for path in runtime_paths(config)),
+    ]
+    return tuple(dict.fromkeys(path for path in paths if path is not None))
 
 
 def _require_all_inside(root: str | os.PathLike[str], parsed: _Parsed) -> None:
@@ -182,13 +160,7 @@ def _require_all_inside(root: str | os.PathLike[str], parsed: _Parsed) -> None:
     by_key = {
         _get(config, name): name for name, key in KEYS.items() if key.expect.kind == "path" and key.status != "dead"
     }
-    paths = [
-        *by_key,
-        *owned_paths(config),
-        *handoff_paths(config),
-        *(path.rstrip("/") for path in runtime_paths(config)),
-    ]
-    for rel in dict.fromkeys(path for path in paths if path is not None):
+    for rel in guarded_paths(config):
         try:
             require_inside(root, rel)
         except AiwError as error:

@@ -5,7 +5,8 @@ All paths are POSIX text relative to the root. Everything follows the configured
 
 from __future__ import annotations
 
-from ai_workflow.config.schema import CONFIG_NAME, Config
+from ai_workflow.config.place import CONFIG_NAME
+from ai_workflow.config.schema import Config
 
 BLOCK_START = "# >>> aiw runtime files (managed by aiw) >>>"
 BLOCK_END = "# <<< aiw runtime files <<<"

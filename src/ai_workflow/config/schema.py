@@ -11,7 +11,6 @@ import msgspec
 
 from ai_workflow.models.base import Record
 
-CONFIG_NAME = ".ai-workflow.yaml"
 CONFIG_VERSION = 1
 """The only version so far; 0.1.0 wrote it and never looked at it."""
 

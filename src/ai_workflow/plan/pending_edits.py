@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from ai_workflow.models.backlog import BacklogEdit
 from ai_workflow.models.project import PendingEdit
-from ai_workflow.plan.backlog_edits import merge_edits
 
 
 def add_backlog_edits(
@@ -19,6 +18,9 @@ def add_backlog_edits(
     Args:
         path: of the backlog, relative to the root.
     """
+    # Imported here: who only asks which files are pending needs no grammar of the backlog.
+    from ai_workflow.plan.backlog_edits import merge_edits
+
     merged = backlog_edits(pending, path=path)
     for edit in edits:
         merged = merge_edits(merged, edit)

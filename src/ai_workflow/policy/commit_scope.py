@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-
-import pathspec
+from typing import TYPE_CHECKING
 
 from ai_workflow.models.base import Record
 from ai_workflow.models.lane import DirtyPath
 from ai_workflow.models.task import Task
+
+if TYPE_CHECKING:
+    import pathspec
 
 
 class ChangeSet(Record, frozen=True, kw_only=True):
@@ -111,15 +113,39 @@ def make_matcher(entries: Sequence[str]) -> Callable[[str], bool]:
     """
     cleaned = [entry.strip() for entry in entries if entry.strip()]
     plain = {_normal(entry) for entry in cleaned}
-    patterns = [_anchored(entry) for entry in cleaned if not entry.startswith("../")]
-    spec = pathspec.GitIgnoreSpec.from_lines(patterns) if patterns else None
+    is_match = make_pattern_matcher([_anchored(entry) for entry in cleaned if _is_pattern(entry)])
 
     def matches(path: str) -> bool:
         if path in plain or any(path.startswith(f"{entry}/") for entry in plain) or "." in plain:
             return True
-        return spec is not None and not path.startswith("../") and spec.match_file(path)
+        return not path.startswith("../") and is_match(path)
 
     return matches
+
+
+def make_pattern_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """A test for "matches one of these gitignore patterns"; they are read when the first path comes."""
+    specs: list[pathspec.GitIgnoreSpec] = []
+
+    def matches(path: str) -> bool:
+        if not patterns:
+            return False
+        if not specs:
+            # Imported here, because most commands have no path to ask about.
+            import pathspec
+
+            specs.append(pathspec.GitIgnoreSpec.from_lines(patterns))
+        return specs[0].match_file(path)
+
+    return matches
+
+
+def _is_pattern(entry: str) -> bool:
+    """Whether an entry can match more than itself and what lies under it."""
+    if entry.startswith("../"):
+        return False
+    is_literal = not any(char in entry for char in "*?[\\")
+    return not (is_literal and "/" in entry.strip("/") and not entry.startswith("/"))
 
 
 def _normal(entry: str) -> str:

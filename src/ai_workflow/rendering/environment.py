@@ -8,9 +8,9 @@ not call into the program.
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -20,13 +20,13 @@ from ai_workflow.rendering.text import make_line, render_block, render_code, ren
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_PACKAGED = Path(__file__).parent / "templates"
+_PACKAGED = os.path.join(os.path.dirname(__file__), "templates")
 _MAX_CHARS = 2_000_000
 _NO_FIELD = re.compile(r"'ai_workflow\.rendering\.views\.(\w+) object' has no attribute ('.*')")
 
 
 @functools.lru_cache(maxsize=8)
-def make_environment(overrides: Path | None) -> Environment:
+def make_environment(overrides: str | None) -> Environment:
     """The environment for one overrides folder; made once per folder.
 
     Filters: `inline` (one line of Markdown), `code` (inline code span), `block` (fenced block), `quote` (block
@@ -58,7 +58,7 @@ def make_environment(overrides: Path | None) -> Environment:
     return environment
 
 
-def render_template(name: str, values: Mapping[str, object], *, overrides: Path | None = None) -> str:
+def render_template(name: str, values: Mapping[str, object], *, overrides: str | None = None) -> str:
     """The document that the template makes of the values.
 
     Args:
@@ -96,7 +96,7 @@ def render_template(name: str, values: Mapping[str, object], *, overrides: Path 
     return text
 
 
-def _explain(error: Exception, name: str, values: Mapping[str, object], overrides: Path | None) -> AiwError:
+def _explain(error: Exception, name: str, values: Mapping[str, object], overrides: str | None) -> AiwError:
     from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
     from jinja2.exceptions import SecurityError
 
@@ -141,12 +141,11 @@ def _template_frames(traceback: TracebackType | None) -> Iterator[tuple[str, int
         traceback = traceback.tb_next
 
 
-def _show_file(file: str, overrides: Path | None) -> str:
-    path = Path(file)
+def _show_file(file: str, overrides: str | None) -> str:
     for folder in (overrides, _PACKAGED):
-        if folder is not None and path.is_relative_to(folder):
-            shown = path.relative_to(folder).as_posix()
-            return f"{folder.name}/{shown}" if folder is overrides else shown
-    if overrides is not None and (overrides / file).is_file():
-        return f"{overrides.name}/{file}"
+        if folder is not None and file.startswith(folder + os.sep):
+            shown = os.path.relpath(file, folder).replace(os.sep, "/")
+            return f"{os.path.basename(folder)}/{shown}" if folder is overrides else shown
+    if overrides is not None and os.path.isfile(os.path.join(overrides, file)):
+        return f"{os.path.basename(overrides)}/{file}"
     return make_line(file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ai_workflow.models.run import Run
 from ai_workflow.models.snapshot import Snapshot
@@ -25,7 +24,7 @@ def render_task_prompt(
     companions: Sequence[str],
     last_failure: Run | None,
     early_paths: Sequence[str],
-    templates: Path | None,
+    templates: str | None,
 ) -> str:
     """The prompt as Markdown, with one final newline.
 

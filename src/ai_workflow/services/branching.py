@@ -14,7 +14,8 @@ from ai_workflow.policy.claiming import find_active_task
 from ai_workflow.policy.events import make_event
 from ai_workflow.policy.milestones import require_startable
 from ai_workflow.services import resume
-from ai_workflow.services.milestone_branch import make_branch, require_calm, return_to_branch
+from ai_workflow.services.changeset import require_calm
+from ai_workflow.services.milestone_branch import make_branch, return_to_branch
 from ai_workflow.services.workspace import Workspace
 
 

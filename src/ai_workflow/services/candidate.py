@@ -16,8 +16,7 @@ from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.policy.commit_scope import ScopeVerdict, judge_scope
 from ai_workflow.policy.gates import FinishOptions
-from ai_workflow.services.changeset import Dirt, baseline_paths, collect_dirt, split_dirt
-from ai_workflow.services.milestone_branch import require_calm
+from ai_workflow.services.changeset import Dirt, baseline_paths, collect_dirt, require_calm, split_dirt
 from ai_workflow.services.workspace import Workspace
 
 _SHOWN = 20

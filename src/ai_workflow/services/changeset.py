@@ -8,11 +8,17 @@ from collections.abc import Callable, Mapping
 from ai_workflow.config.ownership import backlog_path, is_handoff, is_runtime
 from ai_workflow.config.schema import Config
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.git.status import Entry, TreeStatus, describe_path, is_same_content, path_to_key, show_path
+from ai_workflow.git.status import (
+    Entry,
+    TreeStatus,
+    describe_path,
+    is_same_content,
+    path_to_key,
+    read_status,
+    show_path,
+)
 from ai_workflow.models.lane import Baseline, DirtyPath
-from ai_workflow.plan.pending_edits import pending_files
-from ai_workflow.policy.commit_scope import ChangeSet, make_matcher, split_by_baseline
-from ai_workflow.services.own_edits import find_own_backlog
+from ai_workflow.policy.commit_scope import ChangeSet, make_matcher, make_pattern_matcher, split_by_baseline
 from ai_workflow.services.workspace import Workspace
 
 LEFT_OUT = (
@@ -37,6 +43,9 @@ LEFT_OUT = (
 machine that tend to hold secrets. They are named, never committed."""
 
 
+_SHOWN_PATHS = 8
+
+
 class Dirt:
     """Everything that differs from HEAD, aiw's own files left out.
 
@@ -50,6 +59,21 @@ class Dirt:
         self.paths = paths
         self.entries = entries
         self.nested = nested
+
+
+def require_calm(ws: Workspace) -> TreeStatus:
+    """The work tree's status, when git is in the middle of nothing.
+
+    Raises:
+        AiwError: GIT during a merge, rebase or the like, or when `.git` cannot be written.
+    """
+    repository = ws.repository
+    unfinished = repository.unfinished_operation()
+    if unfinished is not None:
+        what, ending = unfinished
+        raise AiwError(Kind.GIT, f"a {what} is in progress in {repository.top}", hint=f"end it first: {ending}")
+    repository.require_writable()
+    return read_status(repository.git)
 
 
 def collect_dirt(ws: Workspace, status: TreeStatus, *, known: Mapping[str, DirtyPath] | None = None) -> Dirt:
@@ -82,7 +106,13 @@ def collect_dirt(ws: Workspace, status: TreeStatus, *, known: Mapping[str, Dirty
 
 def _own_paths(ws: Workspace, status: TreeStatus) -> set[str]:
     """Paths of the repository's files that differ from HEAD by aiw's own doing alone."""
-    own = {ws.repository.from_root(rel) for rel in pending_files(ws.pending_edits())}
+    pending = ws.pending_edits()
+    if not pending:
+        return set()
+    from ai_workflow.plan.pending_edits import pending_files
+    from ai_workflow.services.own_edits import find_own_backlog
+
+    own = {ws.repository.from_root(rel) for rel in pending_files(pending)}
     backlog = find_own_backlog(ws, status)
     return own if backlog is None else own | {backlog}
 
@@ -161,11 +191,9 @@ def _holds_nothing_to_commit(entry: Entry) -> bool:
 
 def make_matcher_of_by_products(scopes: tuple[str, ...]) -> Callable[[str], bool]:
     """A test for untracked files that no task owns, unless a scope names them."""
-    import pathspec
-
-    by_product = pathspec.GitIgnoreSpec.from_lines(LEFT_OUT)
+    is_left_out = make_pattern_matcher(LEFT_OUT)
     named = make_matcher(scopes)
-    return lambda rel: not rel.startswith("../") and by_product.match_file(rel) and not named(rel)
+    return lambda rel: not rel.startswith("../") and is_left_out(rel) and not named(rel)
 
 
 def baseline_paths(baseline: Baseline | None) -> dict[str, DirtyPath]:
@@ -178,3 +206,11 @@ def baseline_paths(baseline: Baseline | None) -> dict[str, DirtyPath]:
 def make_baseline(lane_id: str, dirt: Mapping[str, DirtyPath], *, now: str) -> Baseline:
     """The record of this dirt as the user's own."""
     return Baseline(id=lane_id, paths={path_to_key(path): dirty for path, dirty in dirt.items()}, recorded_at=now)
+
+
+def tell_dirt(what: str, ws: Workspace, dirt: Dirt) -> None:
+    """Names uncommitted changes to the person, the first eight of them."""
+    if dirt.paths:
+        shown = ", ".join(show_path(path) for path in list(dirt.paths)[:_SHOWN_PATHS])
+        more = f" and {len(dirt.paths) - _SHOWN_PATHS} more" if len(dirt.paths) > _SHOWN_PATHS else ""
+        ws.talk(f"note: {what}: {shown}{more}")

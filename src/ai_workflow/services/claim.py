@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from ai_workflow.config.ownership import prompt_path
 from ai_workflow.errors import AiwError, Kind
@@ -162,7 +161,7 @@ def render(
         companions=ws.config.scope.companions,
         last_failure=failure,
         early_paths=early_paths,
-        templates=Path(os.path.join(ws.root, *folder.split("/"))) if folder else None,
+        templates=os.path.join(ws.root, *folder.split("/")) if folder else None,
     )
 
 

@@ -30,9 +30,9 @@ from ai_workflow.policy.cleanup import BranchFacts, Judgement, Target, judge_bra
 from ai_workflow.policy.closeout import show_url
 from ai_workflow.policy.events import make_event
 from ai_workflow.services import resume
+from ai_workflow.services.changeset import require_calm
 from ai_workflow.services.landing import adds_nothing, find_target_remote
 from ai_workflow.services.merging import keep_commits
-from ai_workflow.services.milestone_branch import require_calm
 from ai_workflow.services.workspace import Workspace
 
 

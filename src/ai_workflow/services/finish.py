@@ -19,7 +19,7 @@ from ai_workflow.models.task import Task
 from ai_workflow.policy.finishing import require_finishable
 from ai_workflow.policy.gates import FinishOptions, Verdict, judge
 from ai_workflow.policy.recovery import find_repaired
-from ai_workflow.services import claim, closeout, own_edits, resume
+from ai_workflow.services import claim, closeout, own_edits, resume, settling
 from ai_workflow.services.candidate import (
     Candidate,
     build_candidate,
@@ -38,6 +38,7 @@ from ai_workflow.services.committing import (
 )
 from ai_workflow.services.evidence import record_failure, record_intent, record_no_change
 from ai_workflow.services.isolation import folder_for_checks
+from ai_workflow.services.listener import Listener
 from ai_workflow.services.workspace import Workspace
 
 
@@ -61,13 +62,6 @@ class FinishResult(Record, frozen=True, kw_only=True):
     candidate: Candidate | None = None
     stashed: tuple[str, ...] = ()
     closeout: closeout.CloseoutResult | None = None
-
-
-class Listener(Record, frozen=True, kw_only=True):
-    """Who is told about running checks."""
-
-    on_start: Callable[[CheckCommand], None] | None = None
-    on_output: Callable[[bytes], None] | None = None
 
 
 def finish_task(ws: Workspace, request: FinishRequest, *, listener: Listener | None = None) -> FinishResult:
@@ -304,9 +298,9 @@ def _commit(
         except BaseException:
             # Git can fail, or we be interrupted, after the commit exists: then the next command completes it.
             if find_made_commit(ws, intent, documents=documents) is None:
-                resume.drop(ws, intent)
+                settling.drop(ws, intent)
             raise
-        resume.complete_finish(ws, intent, made, beyond=beyond)
+        settling.complete_finish(ws, intent, made, beyond=beyond)
         return made
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 
 from msgspec.structs import replace
 
 from ai_workflow import fsio
 from ai_workflow.config.detect import Detected, detect_checks
-from ai_workflow.config.load import find_root, load_config, parse_config
+from ai_workflow.config.load import load_config, parse_config
 from ai_workflow.config.ownership import readme_path, render_gitignore_block, update_gitignore
-from ai_workflow.config.schema import CONFIG_NAME, Config
+from ai_workflow.config.place import CONFIG_NAME, find_root
+from ai_workflow.config.schema import Config
 from ai_workflow.config.write import render_config
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.refs import branch_ref, find_commit, require_branch_name
@@ -74,7 +74,7 @@ def initialize(request: InitRequest, *, command: Sequence[str], talk: Talk) -> I
     if is_new:
         config = parse_config(render_new_config(repository, request, detected), path=CONFIG_NAME)
     else:
-        config = load_config(Path(request.root))
+        config = load_config(request.root)
         _refuse_other_base(request, config)
     ws = Workspace(request.root, config, command=command, talk=talk)
     resume.resume(ws)
@@ -101,7 +101,7 @@ def _require_repository(request: InitRequest) -> Repository:
     if repository is None:
         raise AiwError(Kind.GIT, f"{request.root} is not in a git repository", hint="run `git init` first")
     require_version(repository.git)
-    above = find_root(Path(request.root))
+    above = find_root(request.root)
     if above is not None and os.path.realpath(above) != os.path.realpath(request.root) and not request.is_nested:
         inside = os.path.realpath(above).startswith(os.path.realpath(repository.top))
         if inside:

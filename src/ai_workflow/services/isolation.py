@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 
 from ai_workflow.services.workspace import Workspace
@@ -34,6 +33,8 @@ def folder_for_checks(ws: Workspace, *, head: str, tree: str) -> Iterator[str]:
     git = ws.repository.git
     _sweep(ws)
     commit = git.line("commit-tree", tree, "-p", head, "-m", "candidate", env=_IDENTITY)
+    import tempfile
+
     folder = tempfile.mkdtemp(prefix=_PREFIX)
     try:
         # No hook of the user's takes part in a checkout that only checks see.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from ai_workflow.checks.runner import CheckCommand
-from ai_workflow.config.schema import CONFIG_NAME
+from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.merges import merge_trees
 from ai_workflow.git.refs import (

@@ -22,7 +22,7 @@ from ai_workflow.config.ownership import (
     plan_path,
     replace_old_gitignore_lines,
 )
-from ai_workflow.config.schema import CONFIG_NAME
+from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError
 from ai_workflow.git.status import read_status, show_path
 from ai_workflow.models.base import Record

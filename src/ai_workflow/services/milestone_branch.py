@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ai_workflow.config.schema import CONFIG_NAME
+from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.refs import (
     advance_branch,
@@ -16,17 +16,14 @@ from ai_workflow.git.refs import (
     worktrees_of_branches,
 )
 from ai_workflow.git.remotes import Remote, fetch_branch, find_remote, tracking_ref
-from ai_workflow.git.status import TreeStatus, read_status, show_path
+from ai_workflow.git.status import TreeStatus
 from ai_workflow.models.base import Record
 from ai_workflow.models.ids import make_branch_name
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Snapshot
-from ai_workflow.services.changeset import Dirt, collect_dirt
-from ai_workflow.services.landing import find_tip
+from ai_workflow.services.changeset import collect_dirt, tell_dirt
 from ai_workflow.services.scaffold import commit_scaffold, ensure_on_branch, find_missing, stage_for_switch, unstage
 from ai_workflow.services.workspace import Workspace
-
-_SHOWN_PATHS = 8
 
 
 class MadeBranch(Record, frozen=True, kw_only=True):
@@ -39,21 +36,6 @@ class MadeBranch(Record, frozen=True, kw_only=True):
     """The commit `aiw: set up workspace`, if it was made on the way."""
 
 
-def require_calm(ws: Workspace) -> TreeStatus:
-    """The work tree's status, when git is in the middle of nothing.
-
-    Raises:
-        AiwError: GIT during a merge, rebase or the like, or when `.git` cannot be written.
-    """
-    repository = ws.repository
-    unfinished = repository.unfinished_operation()
-    if unfinished is not None:
-        what, ending = unfinished
-        raise AiwError(Kind.GIT, f"a {what} is in progress in {repository.top}", hint=f"end it first: {ending}")
-    repository.require_writable()
-    return read_status(repository.git)
-
-
 def return_to_branch(ws: Workspace, milestone: Milestone, status: TreeStatus) -> bool:
     """HEAD on the branch of a milestone that has begun, the user's dirt carried along; False when it was there.
 
@@ -64,6 +46,8 @@ def return_to_branch(ws: Workspace, milestone: Milestone, status: TreeStatus) ->
     if status.branch == branch:
         return False
     if find_commit(ws.repository.git, branch_ref(branch)) is None:
+        from ai_workflow.services.landing import find_tip
+
         tip = find_tip(ws, milestone) or "<commit>"
         raise AiwError(
             Kind.GIT,
@@ -306,11 +290,3 @@ def _switch_error(ws: Workspace, branch: str, failure: str) -> AiwError:
         f"the work tree cannot be switched to {branch}:\n{failure}",
         hint="commit or stash what git names, then run the same command again",
     )
-
-
-def tell_dirt(what: str, ws: Workspace, dirt: Dirt) -> None:
-    """Names uncommitted changes to the person, the first eight of them."""
-    if dirt.paths:
-        shown = ", ".join(show_path(path) for path in list(dirt.paths)[:_SHOWN_PATHS])
-        more = f" and {len(dirt.paths) - _SHOWN_PATHS} more" if len(dirt.paths) > _SHOWN_PATHS else ""
-        ws.talk(f"note: {what}: {shown}{more}")

@@ -19,8 +19,8 @@ from ai_workflow.policy.milestones import (
     skip_open_tasks,
     start_milestone,
 )
-from ai_workflow.services.changeset import collect_dirt, make_baseline
-from ai_workflow.services.milestone_branch import make_branch, require_calm, return_to_branch, tell_dirt
+from ai_workflow.services.changeset import collect_dirt, make_baseline, require_calm, tell_dirt
+from ai_workflow.services.milestone_branch import make_branch, return_to_branch
 from ai_workflow.services.workspace import Workspace
 
 

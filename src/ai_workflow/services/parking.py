@@ -25,8 +25,7 @@ from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.policy.claiming import owner_of_work
 from ai_workflow.policy.suspending import find_work_to_park, leave, park, release_active, unpark
-from ai_workflow.services.changeset import collect_dirt, make_baseline, split_dirt
-from ai_workflow.services.milestone_branch import require_calm
+from ai_workflow.services.changeset import collect_dirt, make_baseline, require_calm, split_dirt
 from ai_workflow.services.workspace import Workspace
 
 _SHOWN = 20

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ai_workflow import fsio
 from ai_workflow.config.ownership import backlog_path, is_owned, is_runtime, plan_path
-from ai_workflow.config.schema import CONFIG_NAME
+from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.files import list_files
 from ai_workflow.git.refs import find_head_branch

@@ -20,6 +20,7 @@ from ai_workflow.plan.quality import ScopeState, Verdict, judge_plan
 from ai_workflow.plan.reconcile import Reconciled, reconcile_plan
 from ai_workflow.policy.claiming import refresh_readiness
 from ai_workflow.policy.events import make_event
+from ai_workflow.services.plan_place import locate_plan
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import encode, kind_of
 
@@ -94,17 +95,6 @@ def load_text(text: str, *, rel: str, name: str, first_line: int = 1) -> Loaded:
     """
     plan = parse_plan("\n" * (first_line - 1) + text, path=name)
     return Loaded(rel=rel, text=text, digest=fsio.sha256_of(text.encode()), plan=plan)
-
-
-def locate_plan(ws: Workspace, path: str | None) -> tuple[str, str]:
-    """Absolute path of a plan, and its path relative to the root; see `load_plan`."""
-    if path is None:
-        rel = plan_path(ws.config)
-        return os.path.join(ws.root, *rel.split("/")), rel
-    here = os.path.abspath(path)
-    in_root = os.path.join(ws.root, path)
-    full = here if os.path.exists(here) or not os.path.exists(in_root) else in_root
-    return full, os.path.relpath(full, ws.root).replace(os.sep, "/")
 
 
 def judge(ws: Workspace, loaded: Loaded, *, known: Snapshot | None = None) -> Verdict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ai_workflow import fsio
 from ai_workflow.errors import AiwError, ExitCode, Kind
 from ai_workflow.models.base import Record
@@ -19,9 +21,12 @@ from ai_workflow.policy.claiming import (
     require_claimable,
 )
 from ai_workflow.policy.milestones import is_complete, require_startable
-from ai_workflow.services import claim, closeout, milestones, parking, plan_file, plans, resume
-from ai_workflow.services.closeout import CloseoutResult, Listeners
+from ai_workflow.services import claim, parking, resume
+from ai_workflow.services.plan_place import locate_plan
 from ai_workflow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ai_workflow.services.closeout import CloseoutResult, Listeners
 
 _MOST_MILESTONES = 10_000
 """More steps than any plan has milestones; a bound, so that a loop without end is an error."""
@@ -97,6 +102,8 @@ def advance(
         if not is_complete(snapshot, milestone):
             handed = _go_on(ws, lane_id, snapshot, milestone, task_id=task_id, hands_out=hands_out, wishes=wishes)
             return Advance(outcome="task", claim=handed, closeouts=tuple(done))
+        from ai_workflow.services import closeout
+
         closed = closeout.advance(ws, milestone.id, listener_of_checks=listeners)
         done.append(closed)
         if closed.outcome != "merged":
@@ -126,6 +133,8 @@ def take(ws: Workspace, lane_id: str, task_id: str, *, is_started: bool = True) 
             require_startable(snapshot, lane, milestone)
         parking.make_room(ws, lane_id, task)
         if leaves:
+            from ai_workflow.services import milestones
+
             milestones.start(ws, lane_id, milestone.id)
     return claim.claim(ws, lane_id, task_id=task_id, is_started=is_started)
 
@@ -175,6 +184,8 @@ def _go_on(
         lane = snapshot.get_lane(lane_id)
         require_startable(snapshot, lane, milestone, allow_unmerged=wishes.skips_unmerged)
         parking.make_room(ws, lane_id, following)
+    from ai_workflow.services import milestones
+
     milestones.start(ws, lane_id, milestone.id, allow_unmerged=wishes.skips_unmerged)
     return claim.claim(ws, lane_id, task_id=task_id) if hands_out else None
 
@@ -223,7 +234,7 @@ def _nothing_claimable(ws: Workspace, snapshot: Snapshot, waiting: list[Mileston
 def _import_if_needed(ws: Workspace, snapshot: Snapshot, plan: str | None, wishes: Wishes) -> None:
     """Imports the plan when none was, when the last one is finished and another lies there, or when it is wished."""
     project = snapshot.require_project()
-    full, rel = plans.locate_plan(ws, plan)
+    full, rel = locate_plan(ws, plan)
     data = fsio.find_bytes(full)
     if data is None:
         has_work = project.workpackage is not None or bool(open_milestones(snapshot))
@@ -241,6 +252,8 @@ def _import_if_needed(ws: Workspace, snapshot: Snapshot, plan: str | None, wishe
             ws.talk(f"note: {rel} is imported already, so it was not optimised")
         return
     if project.workpackage is None or not open_milestones(snapshot) or wishes.imports_again:
+        from ai_workflow.services import plan_file, plans
+
         options = plan_file.ImportOptions(optimizes=wishes.optimizes)
         taken = plan_file.import_source(ws, plans.load_plan(ws, plan), options, path=plan)
         if taken.written:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ai_workflow import fsio
 from ai_workflow.config.ownership import backlog_path, handoff_paths, owned_paths, replace_old_gitignore_lines
-from ai_workflow.config.schema import CONFIG_NAME
+from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.commits import (
     PrivateIndex,

@@ -18,12 +18,12 @@ from ai_workflow.config.load import (
     load_config,
     parse_config,
     read_config_bytes,
-    require_inside,
     suggest_key,
 )
 from ai_workflow.config.nodes import inert
 from ai_workflow.config.ownership import render_gitignore_block
-from ai_workflow.config.schema import CONFIG_NAME, Config
+from ai_workflow.config.place import CONFIG_NAME, require_inside
+from ai_workflow.config.schema import Config
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.models.base import Record
 from ai_workflow.models.project import Accepted

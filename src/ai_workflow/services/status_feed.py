@@ -6,8 +6,9 @@ import os
 import time
 from collections.abc import Callable
 
+from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError
-from ai_workflow.services.glance import CONFIG_NAME, Glance
+from ai_workflow.services.glance import Glance
 from ai_workflow.services.status import Row, read_status
 from ai_workflow.store.layout import KIND_FOLDERS, Layout
 

@@ -21,9 +21,10 @@ from ai_workflow.policy.closeout import show_url
 from ai_workflow.policy.events import make_event
 from ai_workflow.policy.milestones import is_complete
 from ai_workflow.services import closeout, resume
+from ai_workflow.services.changeset import require_calm
 from ai_workflow.services.closeout import CloseoutResult
 from ai_workflow.services.landing import Listeners, find_landed, find_target_remote, known_target
-from ai_workflow.services.milestone_branch import require_calm, require_one_line
+from ai_workflow.services.milestone_branch import require_one_line
 from ai_workflow.services.workspace import Workspace
 
 

@@ -7,30 +7,20 @@ the next one completes an undo that was killed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import cast
-
-from msgspec.structs import replace
 
 from ai_workflow import fsio
 from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
-from ai_workflow.git.commits import changed_paths, read_index_entries, read_tree_entries, set_index_entries
+from ai_workflow.git.commits import changed_paths
 from ai_workflow.git.refs import (
     delete_ref,
-    find_commit,
-    find_head_ref,
-    is_ancestor,
     list_branches,
     move_ref,
-    switch_detached,
-    switch_to,
-    worktrees_of_branches,
 )
-from ai_workflow.git.runner import Git
-from ai_workflow.git.status import TreeStatus, key_to_path, path_to_key
+from ai_workflow.git.status import path_to_key
 from ai_workflow.models.base import Record
 from ai_workflow.models.lane import Baseline
-from ai_workflow.models.operation import Intent, Operation, PlannedFile, RefChange
+from ai_workflow.models.operation import Intent, Operation, PlannedFile
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import AnyEntity, Changes
 from ai_workflow.policy.events import make_event
@@ -46,8 +36,9 @@ from ai_workflow.policy.undoing import (
 )
 from ai_workflow.services import resume
 from ai_workflow.services.backlog_file import find_file
-from ai_workflow.services.milestone_branch import require_calm
+from ai_workflow.services.changeset import require_calm
 from ai_workflow.services.operation_log import find_operation
+from ai_workflow.services.ref_moves import find_leaving, move_back, rehearse, require_unpublished
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import KINDS, decode
 from ai_workflow.store.journal import find_journal
@@ -92,9 +83,9 @@ def undo(ws: Workspace, operation_id: str | None) -> Undone:
             return Undone(id=holder, operations=(), commits=())
         until = snapshot.require_project().serial
         plan = plan_undo(log.operations, since=choose_since(log.operations, target), until=until)
-        _require_unpublished(ws, plan)
+        require_unpublished(ws, plan)
         _require_state(ws, plan)
-        _rehearse(ws, plan, status)
+        rehearse(ws, plan, status)
         intent = _intend(ws, plan)
         return end_undo(ws, intent)
 
@@ -121,30 +112,7 @@ def _find_ended(ws: Workspace, begun: str | None, *, left_behind: str) -> Undone
         return None
     others = [one for one in operations if one.id != own.id]
     plan = plan_undo(others, since=min(own.undoes), until=max(own.undoes))
-    return Undone(id=own.id, operations=plan.operations, commits=_find_leaving(ws, plan))
-
-
-def _find_leaving(ws: Workspace, plan: UndoPlan) -> tuple[str, ...]:
-    """Commits that will be on no branch any more, newest first."""
-    git = ws.repository.git
-    advances = [(move.before, move.after) for move in plan.moves if move.ref != _HEAD and move.before and move.after]
-    found = [new for old, new in advances if find_commit(git, new) is not None and is_ancestor(git, old, new)]
-    return tuple(dict.fromkeys(found))
-
-
-def _require_unpublished(ws: Workspace, plan: UndoPlan) -> None:
-    commits = _find_leaving(ws, plan)
-    if not commits:
-        return
-    contains = [word for sha in commits for word in ("--contains", sha)]
-    args = ("for-each-ref", "--count=1", "--format=%(refname:short)", *contains, "refs/remotes")
-    holder = ws.repository.git.line(*args)
-    if holder:
-        raise AiwError(
-            Kind.GIT,
-            f"{commits[-1][:10]} was published already ({holder}), so it is not taken back",
-            hint=f"revert it instead: git revert {' '.join(sha[:10] for sha in commits[:_SHOWN])}",
-        )
+    return Undone(id=own.id, operations=plan.operations, commits=find_leaving(ws, plan))
 
 
 def _require_state(ws: Workspace, plan: UndoPlan) -> None:
@@ -157,50 +125,6 @@ def _require_state(ws: Workspace, plan: UndoPlan) -> None:
                 f"{ws.layout.state_rel}/{file.path} is not as aiw left it, so it is not taken back",
                 hint=f"look at it: {ws.command('doctor')}",
             )
-
-
-def _rehearse(ws: Workspace, plan: UndoPlan, status: TreeStatus) -> None:
-    """Passes when every move of git can be made backwards from where things are now. Raises AiwError(GIT)."""
-    git = ws.repository.git
-    refs: dict[str, str | None] = {}
-    head = f"refs/heads/{status.branch}" if status.branch else status.head
-    held = worktrees_of_branches(git) if plan.moves else {}
-    for move in plan.moves:
-        if move.ref == _HEAD:
-            if head != move.after:
-                raise _elsewhere(head, move.after)
-            head = move.before
-            continue
-        now = refs[move.ref] if move.ref in refs else find_commit(git, move.ref)
-        name = move.ref.removeprefix("refs/heads/")
-        if now != move.after:
-            where = f"at {now[:10]}" if now else "gone"
-            raise AiwError(
-                Kind.GIT,
-                f"{name} has moved since (it is {where}), so it is not taken back",
-                hint="what came on top of it would be lost; revert single commits with `git revert`",
-            )
-        if move.before is not None and find_commit(git, move.before) is None:
-            raise AiwError(Kind.GIT, f"{move.before[:10]}, where {name} was, is not in this repository any more")
-        if move.ref in held and held[move.ref] != ws.repository.top:
-            raise AiwError(
-                Kind.GIT, f"{name} is checked out in {held[move.ref]}", hint="switch to another branch there"
-            )
-        if move.is_work and head != move.ref:
-            raise _elsewhere(head, move.ref)
-        if not move.is_work and head == move.ref:
-            raise AiwError(
-                Kind.GIT,
-                f"{name} is checked out, and would move under the work tree",
-                hint="switch to another branch first: git switch <branch>",
-            )
-        refs[move.ref] = move.before
-
-
-def _elsewhere(head: str | None, wanted: str | None) -> AiwError:
-    name = (wanted or "").removeprefix("refs/heads/")
-    is_on = f"HEAD is on {(head or 'nothing').removeprefix('refs/heads/')}"
-    return AiwError(Kind.GIT, f"{is_on}, and was on {name} when that happened", hint=f"switch to it: git switch {name}")
 
 
 def _intend(ws: Workspace, plan: UndoPlan) -> Intent:
@@ -259,11 +183,16 @@ def end_undo(ws: Workspace, intent: Intent) -> Undone:
     if own is None or intent.since is None:
         raise AiwError(Kind.CORRUPT, f"the log has no operation {intent.id} of an undo that is open", hint=DAMAGE_HINT)
     plan = plan_undo(log.operations, since=intent.since, until=own.serials[0] - 1)
-    commits = _find_leaving(ws, plan)
+    commits = find_leaving(ws, plan)
     for number, sha in enumerate(commits, 1):
         # Kept in git, so that the undo can be undone.
         move_ref(ws.repository.git, f"{_kept_refs(intent)}/{number}", new=sha, old=None, reason="aiw: undo")
-    _move_back(ws, plan, intent)
+    failure = move_back(ws, plan)
+    if failure is not None:
+        _give_up(ws, intent)
+        raise AiwError(
+            Kind.GIT, f"nothing was undone: {failure}", hint="put right what git names, then run the same command again"
+        )
     with ws.store.transaction(name_undo(plan), operation=intent.id) as change:
         _restore_state(ws, plan, intent, change)
         for move in plan.moves:
@@ -278,85 +207,15 @@ def end_undo(ws: Workspace, intent: Intent) -> Undone:
     return Undone(id=intent.id, operations=plan.operations, commits=commits)
 
 
-def _kept_refs(intent: Intent) -> str:
-    return f"refs/aiw/undone/{intent.id}"
-
-
-def _move_back(ws: Workspace, plan: UndoPlan, intent: Intent) -> None:
-    """Makes the moves backwards, from where a killed undo stopped; all of them or none. Raises AiwError(GIT)."""
-    count = _count_done(ws, plan)
-    failure = None if count is not None else "a branch moved in the same moment"
-    moves = plan.moves[max(0, (count or 0) - 1) :]
-    done = list(plan.moves[: max(0, (count or 0) - 1)])
-    for move in moves if failure is None else ():
-        failure = _reverse(ws, move, plan.staged)
-        if failure is not None:
-            break
-        done.append(move)
-    if failure is None:
-        return
-    for move in reversed(done) if count is not None else ():
-        _reverse(ws, replace(move, before=move.after, after=move.before), {})
+def _give_up(ws: Workspace, intent: Intent) -> None:
     for ref, sha in list_branches(ws.repository.git, _kept_refs(intent)).items():
         delete_ref(ws.repository.git, ref, old=sha)
     with ws.store.transaction("give up an undo", operation=intent.id) as change:
         change.apply(Changes(remove=(intent,)))
-    raise AiwError(
-        Kind.GIT, f"nothing was undone: {failure}", hint="put right what git names, then run the same command again"
-    )
 
 
-def _count_done(ws: Workspace, plan: UndoPlan) -> int | None:
-    """How many of the moves are made already, told by where everything is; None when something moved elsewhere."""
-    git = ws.repository.git
-    now = {move.ref: _where(git, move.ref) for move in plan.moves}
-    expected = {move.ref: move.after for move in reversed(plan.moves)}
-    found = 0 if now == expected else None
-    for count, move in enumerate(plan.moves, 1):
-        expected[move.ref] = move.before
-        if now == expected:
-            found = count
-    return found
-
-
-def _where(git: Git, ref: str) -> str | None:
-    return find_head_ref(git) if ref == _HEAD else find_commit(git, ref)
-
-
-def _reverse(ws: Workspace, move: RefChange, staged: Mapping[str, str]) -> str | None:
-    """Makes one move backwards; None when it is done, or was, else why not."""
-    git = ws.repository.git
-    now = _where(git, move.ref)
-    if move.is_work and now in (move.before, move.after):
-        return _uncommit(ws, move, staged)
-    if now == move.before:
-        return None
-    if move.ref == _HEAD:
-        name = (move.before or "").removeprefix("refs/heads/")
-        return switch_to(git, name) if name != move.before else switch_detached(git, name)
-    if move.before is None:
-        is_moved = delete_ref(git, move.ref, old=move.after or "")
-    else:
-        is_moved = move_ref(git, move.ref, new=move.before, old=move.after, reason="aiw: undo")
-    return None if is_moved else f"{move.ref} moved in the same moment"
-
-
-def _uncommit(ws: Workspace, move: RefChange, staged: Mapping[str, str]) -> str | None:
-    """The branch that is checked out leaves a commit (or takes it again); the work tree stays as it is.
-
-    The entries of the user's index follow where they are the commit's; what somebody staged since stays. Repeating it
-    is harmless.
-    """
-    git = ws.repository.git
-    old, new = move.after or "", move.before or ""
-    paths = changed_paths(git, old, new)
-    index = read_index_entries(git, paths)
-    held, wanted = read_tree_entries(git, old, paths), read_tree_entries(git, new, paths)
-    known = {key_to_path(key): entry or None for key, entry in staged.items()}
-    if find_commit(git, move.ref) == old and not move_ref(git, move.ref, new=new, old=old, reason="aiw: undo"):
-        return f"{move.ref} moved in the same moment"
-    set_index_entries(git, {path: known.get(path, wanted[path]) for path in paths if index[path] == held[path]})
-    return None
+def _kept_refs(intent: Intent) -> str:
+    return f"refs/aiw/undone/{intent.id}"
 
 
 def _restore_state(ws: Workspace, plan: UndoPlan, intent: Intent, change: Transaction) -> None:

@@ -22,7 +22,7 @@ from ai_workflow.config.ownership import (
     remove_gitignore_block,
     runtime_paths,
 )
-from ai_workflow.config.schema import CONFIG_NAME
+from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.commits import read_tree_entries, write_blob
 from ai_workflow.git.refs import delete_ref, find_commit, is_ancestor, list_branches

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from ai_workflow.clock import Clock
-from ai_workflow.config.load import explain_no_workspace, find_root, load_config
+from ai_workflow.config.cache import find_cached, read_stamp, write_cached
+from ai_workflow.config.place import CONFIG_NAME, find_root, require_inside
 from ai_workflow.config.schema import Config
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.fsio import remove_file
@@ -20,7 +21,6 @@ from ai_workflow.models.project import PendingEdit
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.services.documents import Documents
-from ai_workflow.services.glance import write_cache
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.rows import Rows
 from ai_workflow.store.transaction import Store, Transaction
@@ -49,7 +49,16 @@ class Workspace:
         clock: Clock | None = None,
         command: Sequence[str] = (),
         talk: Talk | None = None,
+        stamp: list[int] | None = None,
+        idle: list[tuple[str, int]] | None = None,
     ) -> None:
+        """
+        Args:
+            stamp: of the config file, when what it means is to be remembered with the next change.
+            idle: see `idle_keys`, when they are known.
+        """
+        self._stamp = stamp
+        self._idle = idle
         self.root = root
         self.config = config
         self.clock = clock or Clock()
@@ -67,14 +76,22 @@ class Workspace:
     def _follow(self, before: Snapshot | None, after: Snapshot) -> None:
         """What is derived from a change of state, and, since something is being written, from the config."""
         self.documents.follow(before, after)
-        write_cache(
-            self.root,
-            prefix=self.command_prefix,
-            workspace_dir=self.config.workspace_dir,
-            plan_dir=self.config.plan_dir,
-            state_root=self.layout.root,
-            temp_dir=self.layout.temp,
-        )
+        if self._stamp is None:
+            return
+        from ai_workflow.config.load import guarded_paths
+
+        has_secrets = self.config.agent.env or self.config.agents
+        fields = {
+            "prefix": self.command_prefix,
+            "workspace_dir": self.config.workspace_dir,
+            "plan_dir": self.config.plan_dir,
+            "state_root": self.layout.root,
+            "guarded": list(guarded_paths(self.config)),
+            "idle": self.idle_keys(),
+            "config": None if has_secrets else msgspec.to_builtins(self.config),
+        }
+        rel = self.config.workspace_dir
+        write_cached(self.root, fields, stamp=self._stamp, workspace_dir=rel, temp=self.layout.temp)
 
     def _follow_backlog(self, change: Transaction) -> None:
         """Items of the backlog keep in step with their tasks, whatever command moves those (spec §5)."""
@@ -101,6 +118,15 @@ class Workspace:
         """What stands before `aiw` in suggested commands: empty, or e.g. `uv run `."""
         prefix = self.config.agent.command_prefix.strip()
         return f"{prefix} " if prefix else ""
+
+    def idle_keys(self) -> list[tuple[str, int]]:
+        """Keys that the config gives and nothing reads in this release, with their lines. Raises AiwError(CONFIG)."""
+        if self._idle is None:
+            from ai_workflow.config.load import list_given_keys, read_config_bytes
+
+            given = list_given_keys(read_config_bytes(self.root), path=CONFIG_NAME)
+            self._idle = [(key.name, key.line) for key in given if key.status == "reserved"]
+        return self._idle
 
     def command(self, text: str) -> str:
         """A command to suggest, e.g. `command("next")` is `uv run aiw next`."""
@@ -173,10 +199,32 @@ def open_workspace(start: str, *, command: Sequence[str] = (), talk: Talk | None
     Raises:
         AiwError: CONFIG when there is none, or the config is wrong.
     """
-    root = find_root(Path(start))
+    root = find_root(start)
     if root is None:
+        from ai_workflow.config.load import explain_no_workspace
+
         raise explain_no_workspace(start)
-    return Workspace(str(root), load_config(root), command=command, talk=talk)
+    cached = find_cached(root)
+    config = _revive(root, cached) if cached is not None else None
+    if cached is not None and config is not None:
+        return Workspace(root, config, command=command, talk=talk, idle=[(name, line) for name, line in cached["idle"]])
+    from ai_workflow.config.load import load_config
+
+    stamp = read_stamp(root)
+    return Workspace(root, load_config(root), command=command, talk=talk, stamp=stamp)
+
+
+def _revive(root: str, cached: dict[str, Any]) -> Config | None:
+    """The config as it was read last, unless a path leads out of the root since, or its values were not kept."""
+    if not cached.get("config"):
+        return None
+    try:
+        config = msgspec.convert(cached["config"], Config)
+        for rel in cached["guarded"]:
+            require_inside(root, rel)
+    except (msgspec.ValidationError, AiwError, KeyError, TypeError):
+        return None
+    return config
 
 
 def find_actor() -> str | None:

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 
 from ai_workflow.config.keys import Status
-from ai_workflow.config.schema import CONFIG_NAME, Config
+from ai_workflow.config.place import CONFIG_NAME
+from ai_workflow.config.schema import Config
 from ai_workflow.policy.diagnosis.finding import Diagnosis
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")

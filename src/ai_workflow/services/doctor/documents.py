@@ -14,7 +14,7 @@ from ai_workflow.config.ownership import (
     render_gitignore_block,
     update_gitignore,
 )
-from ai_workflow.config.schema import CONFIG_NAME
+from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError
 from ai_workflow.models.backlog import Backlog
 from ai_workflow.models.snapshot import Snapshot

@@ -11,12 +11,11 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from ai_workflow.config.keys import Status
-from ai_workflow.config.load import explain_no_workspace, find_root, list_given_keys, load_config, read_config_bytes
-from ai_workflow.config.schema import CONFIG_NAME
+from ai_workflow.config.load import explain_no_workspace, list_given_keys, load_config, read_config_bytes
+from ai_workflow.config.place import CONFIG_NAME, find_root
 from ai_workflow.errors import AiwError, ExitCode
 from ai_workflow.git.repository import require_version
 from ai_workflow.git.runner import MINIMUM_VERSION, Git
@@ -63,7 +62,7 @@ def open_for_examination(start: str, *, command: Sequence[str], talk: Talk) -> W
     Raises:
         AiwError: CONFIG when there is no workspace at all.
     """
-    root = find_root(Path(start))
+    root = find_root(start)
     if root is None:
         raise explain_no_workspace(start)
     try:
