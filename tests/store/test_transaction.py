@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,11 @@ def store(tmp_path: Path) -> Store:
     with store.transaction("init") as change:
         change.apply(Changes(put=(make_project(), make_lane())))
     return store
+
+
+def reopened(store: Store) -> Store:
+    """The store as another process finds it."""
+    return make_store(Path(store.layout.root))
 
 
 def state_files(store: Store) -> dict[str, str]:
@@ -180,6 +186,46 @@ def test_a_torn_file_is_replayed_over(store: Store, torn: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", Kind.CORRUPT),
+        ('{"id": "core", ', Kind.CORRUPT),
+        ('{"id": "core", "created_at": "x", "status": "paused", "updated_at": "x"}', Kind.LOCKED),
+        (None, Kind.LOCKED),
+    ],
+)
+def test_a_file_edited_after_it_was_read_is_not_written_over(store: Store, text: str | None, kind: str) -> None:
+    path = Path(store.layout.in_state("lanes/core.json"))
+    before = state_files(store)
+
+    def overwrite() -> None:
+        with store.transaction("overwrite") as change:
+            change.apply(Changes(put=(make_lane("active"),)))
+            path.unlink() if text is None else path.write_text(text)
+
+    with pytest.raises(AiwError) as caught:
+        overwrite()
+    assert caught.value.kind == kind
+    assert (path.read_text() if path.exists() else None) == text
+    assert {**state_files(store), "lanes/core.json": ""} == {**before, "lanes/core.json": ""}
+
+
+def test_the_same_state_is_read_once_and_an_edit_is_seen_within_a_second(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = store.snapshot()
+    assert store.snapshot() is first
+    path = Path(store.layout.in_state("lanes/core.json"))
+    path.write_text(path.read_text().replace('"idle"', '"paused"'))
+    now_s = time.monotonic() + 1.1
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    assert store.snapshot().lanes["core"].status == "paused"
+    with reopened(store).transaction("elsewhere") as change:
+        change.apply(Changes(put=(make_lane("active"),)))
+    assert store.snapshot().lanes["core"].status == "active", "a change by aiw is seen at once"
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "the file is empty"),
@@ -191,6 +237,7 @@ def test_a_torn_file_is_replayed_over(store: Store, torn: str) -> None:
 def test_a_damaged_file_is_named_and_never_overwritten(store: Store, text: str, message: str) -> None:
     path = Path(store.layout.in_state("lanes/core.json"))
     path.write_text(text)
+    store = reopened(store)
     snapshot = store.snapshot()
     assert [(damage.path, damage.message) for damage in snapshot.damaged] == [
         ("docs/ai/workspace/state/lanes/core.json", message)
@@ -206,7 +253,7 @@ def test_a_newer_file_is_refused_and_kept(store: Store) -> None:
     path = Path(store.layout.in_state("lanes/core.json"))
     newer = json.loads(path.read_text()) | {"schema_version": 99, "new_field": 1}
     path.write_text(json.dumps(newer))
-    [damage] = store.snapshot().damaged
+    [damage] = reopened(store).snapshot().damaged
     assert damage.newer
     assert "schema version 99 is newer" in damage.message
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from ai_workflow.errors import AiwError, Kind
 
@@ -103,6 +103,16 @@ def id_number(text: str) -> tuple[int, ...]:
 def id_order(text: str) -> tuple[tuple[int, ...], str]:
     """Sort key of ids of one kind: by number, then by text."""
     return id_number(text), text
+
+
+def sort_ids(ids: Iterable[str]) -> list[str]:
+    """Ids of one kind by number; as `id_order`, and quick for thousands of the form `TASK-001`."""
+    names = list(ids)
+    stem = names[0].rstrip("0123456789") if names else ""
+    size = len(stem)
+    if stem and all(name.startswith(stem) and name[size:].isdecimal() for name in names):
+        return sorted(names, key=lambda name: (int(name[size:]), name))
+    return sorted(names, key=id_order)
 
 
 def make_slug(title: str, *, max_bytes: int = MAX_SLUG_BYTES) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from types import MappingProxyType
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
 from ai_workflow.models.adr import Adr
 from ai_workflow.models.base import Record
 from ai_workflow.models.blocker import Blocker
 from ai_workflow.models.event import Event
-from ai_workflow.models.ids import id_order
+from ai_workflow.models.ids import sort_ids
 from ai_workflow.models.lane import Baseline, Lane
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.operation import Intent
@@ -65,7 +66,10 @@ class Snapshot:
     ) -> None:
         self.project = project
         self.damaged = damaged
-        self._entities = {kind: dict(members) for kind, members in entities.items()}
+        self._entities = {kind: _ordered(members) for kind, members in entities.items()}
+        self._set_members()
+
+    def _set_members(self) -> None:
         self.tasks = self._members(Task)
         self.milestones = self._members(Milestone)
         self.lanes = self._members(Lane)
@@ -76,22 +80,32 @@ class Snapshot:
         self.intents = self._members(Intent)
 
     def _members(self, kind: type[_E]) -> Mapping[str, _E]:
-        members = sorted(self._entities.get(kind, {}).items(), key=lambda item: id_order(item[0]))
-        return MappingProxyType({key: entity for key, entity in members if isinstance(entity, kind)})
+        return MappingProxyType(cast("dict[str, _E]", self._entities.get(kind, {})))
 
     def apply(self, changes: Changes) -> Snapshot:
-        """The snapshot as it will be once the changes are stored."""
-        entities = {kind: dict(members) for kind, members in self._entities.items()}
+        """The snapshot as it will be once the changes are stored. Costs a copy of the kinds that change."""
+        touched: dict[type, dict[str, AnyEntity]] = {}
         project = self.project
         for entity in changes.put:
             if isinstance(entity, Project):
                 project = entity
             else:
-                entities.setdefault(type(entity), {})[entity.id] = entity
+                kind = type(entity)
+                members = touched.setdefault(kind, dict(self._entities.get(kind, {})))
+                members[entity.id] = entity
         for entity in changes.remove:
             if not isinstance(entity, Project):
-                entities.get(type(entity), {}).pop(entity.id, None)
-        return Snapshot(project=project, entities=entities, damaged=self.damaged)
+                kind = type(entity)
+                touched.setdefault(kind, dict(self._entities.get(kind, {}))).pop(entity.id, None)
+        after = copy(self)
+        after.project = project
+        after._entities = {**self._entities}
+        for kind, members in touched.items():
+            # An entity that was there keeps its place.
+            has_new = members.keys() - self._entities.get(kind, {}).keys()
+            after._entities[kind] = _ordered(members) if has_new else members
+        after._set_members()
+        return after
 
     def with_damaged(self, damaged: tuple[Damage, ...]) -> Snapshot:
         """The same state with these as its damaged files."""
@@ -180,3 +194,8 @@ class Snapshot:
             f"{kind} {key} does not exist (known: {known}{', …' if len(members) > 5 else ''})",
             hint=f"see `aiw {kind} list`",
         )
+
+
+def _ordered(members: Mapping[str, AnyEntity]) -> dict[str, AnyEntity]:
+    """The members by number."""
+    return {key: members[key] for key in sort_ids(members)}

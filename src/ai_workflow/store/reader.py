@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
-from typing import TypeVar
 
 from ai_workflow import fsio
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.models.base import Entity
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import AnyEntity, Damage, Snapshot
 from ai_workflow.store.codec import KINDS, DecodeError, decode
@@ -16,34 +15,153 @@ from ai_workflow.store.journal import find_journal, overlay_of
 from ai_workflow.store.layout import KIND_FOLDERS, Layout
 from ai_workflow.store.legacy import is_legacy, legacy_error
 
-_E = TypeVar("_E", bound=Entity)
+_LOOK_S = 1.0
+_RACY_NS = 20_000_000
 
 
-def read_snapshot(layout: Layout) -> Snapshot:
-    """Everything stored, with a committed but unfinished change already in sight.
+class StateReader:
+    """Reads the state of one workspace, again and again: what is as it was is not read twice.
 
-    A file that cannot be understood becomes an entry of `damaged`; all others stay usable (spec §7.5).
-
-    Raises:
-        AiwError: IO when the folder cannot be read; CORRUPT when the journal is damaged; STATE for a workspace
-            of aiw 0.1.0.
+    A change by aiw is told by the serial of `project.json`. What a person edits in between is told by the files' time,
+    size and inode; those are looked at when the last look is older than `_LOOK_S`, as within one short command nobody
+    can tell whether an edit came before or after.
     """
-    overlay = overlay_of(find_journal(layout))
-    damaged: list[Damage] = []
-    entities: dict[type, dict[str, AnyEntity]] = {}
-    for kind in KIND_FOLDERS:
-        record = KINDS[kind]
-        entities[record] = _read_folder(layout, kind, overlay, damaged)
-    project = _read_project(layout, overlay, damaged)
-    if project is None and not overlay and is_legacy(layout.state):
-        raise legacy_error(layout.state_rel)
-    project_path = f"{layout.state_rel}/project.json"
-    if project is None and any(entities.values()) and all(damage.path != project_path for damage in damaged):
-        # The first transaction writes it, and nothing removes it before the rest: this is no new workspace.
-        damaged.append(
-            Damage(path=project_path, line=None, message="the file is missing, and the rest of the state is there")
-        )
-    return Snapshot(project=project, entities=entities, damaged=tuple(damaged))
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._files: dict[str, dict[str, _Known]] = {}
+        self._last: Snapshot | None = None
+        self._mark: tuple[object, ...] = ()
+        self._looked_s = 0.0
+
+    def read(self) -> Snapshot:
+        """Everything stored, with a committed but unfinished change already in sight.
+
+        A file that cannot be understood becomes an entry of `damaged`; all others stay usable (spec §7.5).
+
+        Raises:
+            AiwError: IO when the folder cannot be read; CORRUPT when the journal is damaged; STATE for a workspace
+                of aiw 0.1.0.
+        """
+        journal = find_journal(self._layout)
+        if journal is not None:
+            self._last = None
+            return self._look(overlay_of(journal))
+        mark = self._read_mark()
+        is_recent = time.monotonic() - self._looked_s < _LOOK_S
+        if self._last is None or not is_recent or mark != self._mark:
+            # The mark of before the look: what changes meanwhile is seen the next time.
+            self._last, self._mark, self._looked_s = self._look({}), mark, time.monotonic()
+        return self._last
+
+    def know(self, after: Snapshot) -> None:
+        """Takes over what was just written, under the lock, so that it need not be read.
+
+        Args:
+            after: the state as it is on disk now.
+        """
+        self._last, self._mark = after, self._read_mark()
+
+    def forget(self) -> None:
+        """What was read counts no more: somebody wrote besides a transaction."""
+        self._last = None
+
+    def _read_mark(self) -> tuple[object, ...]:
+        """What every change by aiw changes, and every file that comes or goes."""
+        folders = tuple(_stamp(self._layout.folder(kind)) for kind in KIND_FOLDERS)
+        return _stamp(self._layout.project), *folders
+
+    def _look(self, overlay: Mapping[str, bytes | None]) -> Snapshot:
+        damaged: list[Damage] = []
+        entities: dict[type, dict[str, AnyEntity]] = {}
+        for kind in KIND_FOLDERS:
+            entities[KINDS[kind]] = self._read_folder(kind, overlay, damaged)
+        project = _read_project(self._layout, overlay, damaged)
+        layout = self._layout
+        if project is None and not overlay and is_legacy(layout.state):
+            raise legacy_error(layout.state_rel)
+        project_path = f"{layout.state_rel}/project.json"
+        if project is None and any(entities.values()) and all(damage.path != project_path for damage in damaged):
+            # The first transaction writes it, and nothing removes it before the rest: this is no new workspace.
+            message = "the file is missing, and the rest of the state is there"
+            damaged.append(Damage(path=project_path, line=None, message=message))
+        return Snapshot(project=project, entities=entities, damaged=tuple(damaged))
+
+    def _read_folder(
+        self, kind: str, overlay: Mapping[str, bytes | None], damaged: list[Damage]
+    ) -> dict[str, AnyEntity]:
+        folder = self._layout.folder(kind)
+        folder_rel = KIND_FOLDERS[kind]
+        names = set(list_names(folder))
+        names.update(path.split("/")[1] for path in overlay if path.startswith(f"{folder_rel}/"))
+        before, known = self._files.get(kind, {}), {}
+        found: dict[str, AnyEntity] = {}
+        for name in sorted(names):
+            rel = f"{folder_rel}/{name}"
+            if rel in overlay:
+                result = self._decode(kind, rel, overlay[rel])
+            else:
+                path = f"{folder}/{name}"
+                was = before.get(name)
+                if was is not None and was.stamp == _stamp(path):
+                    known[name], result = was, was.result
+                else:
+                    fresh = self._read_file(kind, rel, path)
+                    known[name], result = fresh, fresh.result
+            if isinstance(result, Damage):
+                damaged.append(result)
+            elif result is not None and not isinstance(result, Project):
+                found[result.id] = result
+        self._files[kind] = known
+        return found
+
+    def _read_file(self, kind: str, rel: str, path: str) -> _Known:
+        try:
+            found = fsio.find_with_stamp(path)
+        except AiwError as error:
+            # A folder in its place, or no right to read it: the others stay usable.
+            return _Known(None, Damage(path=f"{self._layout.state_rel}/{rel}", line=None, message=error.message))
+        if found is None:
+            return _Known(None, None)
+        data, stamp = found
+        # Written within a clock tick of being read, it may change once more without a trace, as with git's index.
+        is_settled = time.time_ns() - stamp[0] > _RACY_NS
+        return _Known(stamp if is_settled else None, self._decode(kind, rel, data))
+
+    def _decode(self, kind: str, rel: str, data: bytes | None) -> AnyEntity | Damage | None:
+        if data is None:
+            return None
+        path = f"{self._layout.state_rel}/{rel}"
+        try:
+            entity: AnyEntity = decode(KINDS[kind], data, path=path)  # type: ignore[assignment]
+        except DecodeError as error:
+            return error.damage
+        if not isinstance(entity, Project) and entity.id != rel.rpartition("/")[2].removesuffix(".json"):
+            return Damage(path=path, line=None, message=f"the file holds {entity.id}, which is not its name")
+        return entity
+
+
+class _Known:
+    """What a file held.
+
+    Attributes:
+        stamp: time, size and inode; None when they tell nothing.
+        result: its entity, what is wrong with it, or None when it was gone.
+    """
+
+    __slots__ = ("result", "stamp")
+
+    def __init__(self, stamp: tuple[int, int, int] | None, result: AnyEntity | Damage | None) -> None:
+        self.stamp = stamp
+        self.result = result
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return info.st_mtime_ns, info.st_size, info.st_ino
 
 
 def list_names(folder: str) -> list[str]:
@@ -55,43 +173,6 @@ def list_names(folder: str) -> list[str]:
     except OSError as error:
         raise AiwError(Kind.IO, f"cannot read {folder}: {os.strerror(error.errno or 0)}") from error
     return [name for name in names if name.endswith(".json") and not name.startswith(".")]
-
-
-def _read_folder(
-    layout: Layout, kind: str, overlay: Mapping[str, bytes | None], damaged: list[Damage]
-) -> dict[str, AnyEntity]:
-    folder_rel = KIND_FOLDERS[kind]
-    folder = layout.folder(kind)
-    names = set(list_names(folder))
-    names.update(path.split("/")[1] for path in overlay if path.startswith(f"{folder_rel}/"))
-    found: dict[str, AnyEntity] = {}
-    for name in sorted(names):
-        rel = f"{folder_rel}/{name}"
-        try:
-            data = overlay[rel] if rel in overlay else fsio.find_bytes(os.path.join(folder, name))
-        except AiwError as error:
-            # A folder in its place, or no right to read it: the others stay usable.
-            damaged.append(Damage(path=f"{layout.state_rel}/{rel}", line=None, message=error.message))
-            continue
-        if data is None:
-            continue
-        entity = _decode(layout, kind, rel, data, damaged)
-        if entity is None or isinstance(entity, Project):
-            continue
-        if entity.id != name.removesuffix(".json"):
-            path = f"{layout.state_rel}/{rel}"
-            damaged.append(Damage(path=path, line=None, message=f"the file holds {entity.id}, which is not its name"))
-            continue
-        found[entity.id] = entity
-    return found
-
-
-def _decode(layout: Layout, kind: str, rel: str, data: bytes, damaged: list[Damage]) -> AnyEntity | None:
-    try:
-        return decode(KINDS[kind], data, path=f"{layout.state_rel}/{rel}")  # type: ignore[return-value]
-    except DecodeError as error:
-        damaged.append(error.damage)
-        return None
 
 
 def _read_project(layout: Layout, overlay: Mapping[str, bytes | None], damaged: list[Damage]) -> Project | None:

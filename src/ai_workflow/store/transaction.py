@@ -17,14 +17,14 @@ from msgspec.structs import replace
 
 from ai_workflow import fsio
 from ai_workflow.clock import Clock
-from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
+from ai_workflow.errors import AiwError, Kind
 from ai_workflow.locks import KernelLock
 from ai_workflow.models.event import Event
 from ai_workflow.models.operation import FileChange, Operation, OwnedChange, RefChange
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.policy.line_changes import make_owned_change
-from ai_workflow.store.codec import decode, encode, encode_line, kind_of
+from ai_workflow.store.codec import decode, encode, encode_line
 from ai_workflow.store.journal import (
     Journal,
     JournalAppend,
@@ -35,7 +35,8 @@ from ai_workflow.store.journal import (
     write_journal,
 )
 from ai_workflow.store.layout import Layout
-from ai_workflow.store.reader import read_snapshot
+from ai_workflow.store.planned_files import plan_files
+from ai_workflow.store.reader import StateReader
 from ai_workflow.store.whole import WholeState
 
 DocumentWriter = Callable[[Snapshot | None, Snapshot], None]
@@ -130,11 +131,12 @@ class Store:
         self.command = tuple(command)
         self._on_wait = on_wait
         self._invocation = os.urandom(4).hex()
+        self._reader = StateReader(layout)
         self._is_open = False
 
     def snapshot(self) -> Snapshot:
-        """The state now, without a lock. Never writes. Raises as `reader.read_snapshot`."""
-        return read_snapshot(self.layout)
+        """The state now, without a lock. Never writes. Raises as `reader.StateReader.read`."""
+        return self._reader.read()
 
     @contextmanager
     def transaction(self, name: str, *, operation: str | None = None) -> Iterator[Transaction]:
@@ -196,7 +198,7 @@ class Store:
         stem, _, ending = rel.rpartition(".")
         mark = fsio.sha256_of(seen)[:12] if seen is not None else "folder"
         copy = f"{self.layout.workspace_rel}/archive/damaged/{stem}-{mark}.{ending}"
-        with self._locked("repair a damaged file"):
+        with self._locked_for_repair("repair a damaged file"):
             if seen is None:
                 fsio.move_aside(path, self.layout.in_root(copy))
             else:
@@ -219,7 +221,7 @@ class Store:
             AiwError: LOCKED, IO.
         """
         path = self.layout.in_state(rel)
-        with self._locked("repair a missing file"):
+        with self._locked_for_repair("repair a missing file"):
             if os.path.lexists(path):
                 return False
             fsio.write_file(path, text, temp_dir=self.layout.temp, durable=True)
@@ -237,7 +239,7 @@ class Store:
         """
         if self._is_open:
             raise RuntimeError(f"{name!r} inside a transaction")
-        with self._locked(name):
+        with self._locked_for_repair(name):
             self._is_open = True
             try:
                 self._replay()
@@ -250,11 +252,21 @@ class Store:
         with KernelLock(os.path.join(self.layout.locks, "state.lock"), purpose=purpose, on_wait=self._on_wait):
             yield
 
+    @contextmanager
+    def _locked_for_repair(self, purpose: str) -> Iterator[None]:
+        """For writes besides transactions, which the reader cannot tell by the serial."""
+        with self._locked(purpose):
+            try:
+                yield
+            finally:
+                self._reader.forget()
+
     def _replay(self) -> bool:
         journal = find_journal(self.layout)
         if journal is None:
             return False
         fsio.clear_directory(self.layout.temp)
+        self._reader.forget()
         kept = apply_journal(self.layout, journal)
         self.write_documents(None, self.snapshot())
         drop_journal(self.layout)
@@ -274,7 +286,7 @@ class Store:
             counters = replace(counters, operation=counters.operation + 1)
         project = replace(project, serial=project.serial + 1, counters=counters, updated_at=change.now)
         change.after = change.after.apply(Changes(put=(project,)))
-        files = self._files(change, project)
+        files = plan_files(self.layout, change.before, change.changes, project)
         files.append(self._operation_file(change, project, files))
         journal = Journal(
             operation=change.operation_id,
@@ -282,32 +294,11 @@ class Store:
             append=self._append(change),
         )
         write_journal(self.layout, journal)
-        apply_journal(self.layout, journal)
+        kept = apply_journal(self.layout, journal)
         self.write_documents(change.before, change.after)
         drop_journal(self.layout)
-
-    def _files(self, change: Transaction, project: Project) -> list[tuple[str, bytes | None, bytes | None]]:
-        wanted: dict[str, bytes | None] = {"project.json": encode(project)}
-        for entity in change.changes.put:
-            if not isinstance(entity, Project):
-                wanted[self.layout.entity_rel(kind_of(entity), entity.id)] = encode(entity)
-        for entity in change.changes.remove:
-            if not isinstance(entity, Project):
-                wanted[self.layout.entity_rel(kind_of(entity), entity.id)] = None
-        damaged = {damage.path: damage for damage in change.before.damaged}
-        files = []
-        for rel, new in wanted.items():
-            damage = damaged.get(f"{self.layout.state_rel}/{rel}")
-            if damage is not None:
-                raise AiwError(
-                    Kind.CORRUPT,
-                    f"{damage.path}: {damage.message}; it would be overwritten",
-                    hint=DAMAGE_HINT,
-                )
-            old = fsio.find_bytes(self.layout.in_state(rel))
-            if old != new:
-                files.append((rel, old, new))
-        return files
+        if not kept:
+            self._reader.know(change.after)
 
     def _operation_file(
         self, change: Transaction, project: Project, files: Sequence[tuple[str, bytes | None, bytes | None]]
