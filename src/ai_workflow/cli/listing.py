@@ -33,6 +33,17 @@ def show_rows(
     return report_damage(session, glance)
 
 
+def show_texts(session: Session, glance: Glance, texts: Sequence[str], *, key: str) -> int:
+    """Prints `{key: [element, …]}` of elements that are JSON texts already; as `show_rows` with `--json`."""
+    import sys
+
+    from ai_workflow.rendering.inert import inert_json
+
+    elements = ",\n".join(f"    {text}".replace("\n", "\n    ") for text in texts)
+    sys.stdout.write(inert_json(f'{{\n  "{key}": [\n{elements}\n  ]\n}}\n' if texts else format_json({key: []})))
+    return report_damage(session, glance)
+
+
 def show_one(session: Session, glance: Glance, kind: str, entity_id: str) -> int:
     """Prints one element of the state as JSON.
 
@@ -57,4 +68,4 @@ def report_damage(session: Session, glance: Glance) -> int:
     return ExitCode.DAMAGED if glance.rows.damaged else ExitCode.OK
 
 
-__all__ = ["Command", "report_damage", "show_one", "show_rows"]
+__all__ = ["Command", "report_damage", "show_one", "show_rows", "show_texts"]

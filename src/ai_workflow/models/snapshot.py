@@ -138,6 +138,10 @@ class Snapshot:
         """The decision. Raises NOT_FOUND, or CORRUPT when its file is damaged."""
         return self._get(self.adrs, adr_id, "adr")
 
+    def members(self, kind: type) -> Mapping[str, AnyEntity]:
+        """The entities of a record type by id, by number."""
+        return self._entities.get(kind, {})
+
     def find(self, kind: type, entity_id: str) -> AnyEntity | None:
         """The entity of a record type and id, or None."""
         return self._entities.get(kind, {}).get(entity_id)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.services.glance import Glance
 
-Row = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+Row = dict[str, "Any"]
 _TEXT_CHARS = 300
 """Longest text of a state file on the screen; `show` has the rest."""
 _RUN = "agent run --lane core --mode queue"
@@ -31,15 +34,15 @@ def read_status(glance: Glance) -> Row:
     project = rows.project()
     if project is None and not rows.damaged:
         raise AiwError(Kind.STATE, "this workspace has no state yet", hint="run `aiw init`")
-    tasks = rows.of("task")
-    milestones = rows.of("milestone")
+    tasks = rows.statuses("task")
+    milestones = rows.statuses("milestone")
     lanes = rows.of("lane")
     blockers = [row for row in rows.of("blocker") if row.get("status") == "open"]
     lane = next((row for row in lanes if row["id"] == "core"), None)
     task_id = lane.get("current_task_id") if lane else None
     milestone_id = lane.get("milestone_id") if lane else None
-    active = next((row for row in tasks if row["id"] == task_id), None)
-    milestone = next((row for row in milestones if row["id"] == milestone_id), None)
+    active = rows.find("task", task_id) if task_id else None
+    milestone = rows.find("milestone", milestone_id) if milestone_id else None
     repaired = (milestone.get("recovery") or {}).get("blocked_task_id") if milestone and active else None
     blockers = [_with_way_back(glance, row, repaired) for row in blockers]
     return {
@@ -67,20 +70,19 @@ def _with_way_back(glance: Glance, blocker: Row, repaired: str | None) -> Row:
     return {**blocker, "next_command": glance.command(_RUN)}
 
 
-def _count(rows: Sequence[Row]) -> dict[str, int]:
+def _count(statuses: Sequence[str]) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for row in rows:
-        status = str(row.get("status"))
+    for status in statuses:
         counts[status] = counts.get(status, 0) + 1
-    return counts
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _next_command(
     glance: Glance,
     project: Row | None,
     lane: Row | None,
-    milestones: Sequence[Row],
-    tasks: Sequence[Row],
+    milestones: Sequence[str],
+    tasks: Sequence[str],
     active: Row | None,
     blockers: Sequence[Row],
 ) -> str | None:
@@ -91,11 +93,11 @@ def _next_command(
     if lane is not None and lane.get("status") == "paused":
         return glance.command("lane resume core")
     # A task that waits for a person holds nothing up while another one can be taken.
-    is_ready = any(row.get("status") == "ready" for row in tasks)
+    is_ready = "ready" in tasks
     holding = [row for row in blockers if row.get("blocked_task_id") is None or not is_ready]
     if holding:
         return str(holding[0].get("next_command"))
-    has_open = any(row.get("status") in _OPEN_MILESTONES for row in milestones)
+    has_open = any(status in _OPEN_MILESTONES for status in milestones)
     plan = os.path.join(glance.root, *glance.plan_dir.split("/"), "milestones.md")
     package = project.get("workpackage") if project else None
     if not has_open and not package:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ai_workflow import fsio
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import AnyEntity, Damage, Snapshot
+from ai_workflow.store import index
 from ai_workflow.store.codec import KINDS, DecodeError, decode
 from ai_workflow.store.journal import find_journal, overlay_of
 from ai_workflow.store.layout import KIND_FOLDERS, Layout
 from ai_workflow.store.legacy import is_legacy, legacy_error
 
 _LOOK_S = 1.0
-_RACY_NS = 20_000_000
 
 
 class StateReader:
@@ -61,6 +62,32 @@ class StateReader:
             after: the state as it is on disk now.
         """
         self._last, self._mark = after, self._read_mark()
+
+    def write_index(self, after: Snapshot, written: Iterable[str], *, serial: int) -> None:
+        """Brings the index for reading commands up to date, when it is worth it and far enough behind.
+
+        Args:
+            after: the state as it is on disk now, under the lock.
+            written: files that were just written, relative to the state folder.
+        """
+        kinds = {kind: members for kind in index.KINDS if (members := after.members(KINDS[kind]))}
+        if sum(map(len, kinds.values())) < index.MIN_FILES or not index.is_behind(self._layout, serial):
+            return
+        fresh = set(written)
+        now_ns = time.time_ns()
+        rows: dict[str, dict[str, tuple[index.Stamp, str]]] = {}
+        for kind, members in kinds.items():
+            known, folder = self._files.get(kind, {}), KIND_FOLDERS[kind]
+            rows[kind] = {}
+            for entity_id, entity in members.items():
+                name = f"{entity_id}.json"
+                rel = f"{folder}/{name}"
+                was = known.get(name)
+                stamp = was.stamp if was is not None and rel not in fresh else _stamp(f"{self._layout.state}/{rel}")
+                if stamp is not None and now_ns - stamp[0] > index.RACY_NS:
+                    rows[kind][name] = (stamp, str(getattr(entity, "status", "")))
+        with contextlib.suppress(AiwError):  # Derived: a full disk is no reason to fail.
+            index.write_index(self._layout, rows, serial=serial)
 
     def forget(self) -> None:
         """What was read counts no more: somebody wrote besides a transaction."""
@@ -125,7 +152,7 @@ class StateReader:
             return _Known(None, None)
         data, stamp = found
         # Written within a clock tick of being read, it may change once more without a trace, as with git's index.
-        is_settled = time.time_ns() - stamp[0] > _RACY_NS
+        is_settled = time.time_ns() - stamp[0] > index.RACY_NS
         return _Known(stamp if is_settled else None, self._decode(kind, rel, data))
 
     def _decode(self, kind: str, rel: str, data: bytes | None) -> AnyEntity | Damage | None:

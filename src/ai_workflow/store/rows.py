@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.store.index import Column, look_at, read_index
 from ai_workflow.store.layout import KIND_FOLDERS, Layout
 
 SCHEMA_VERSION = 2
-Row = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+Row = dict[str, "Any"]
 
 
 class Rows:
@@ -33,6 +37,7 @@ class Rows:
         self._accepts_old = accepts_old
         self.damaged: list[str] = []
         self._overlay = self._read_overlay()
+        self._columns: dict[str, Column] | None = None
 
     def project(self) -> Row | None:
         """`project.json`, or None."""
@@ -46,6 +51,12 @@ class Rows:
     def of(self, kind: str) -> list[Row]:
         """Every healthy entity of a kind, by number."""
         folder_rel = KIND_FOLDERS[kind]
+        read = (self._read(f"{folder_rel}/{name}", name[:-5]) for name in sorted(self._names(kind), key=_order))
+        return [row for row in read if row is not None]
+
+    def _names(self, kind: str) -> list[str]:
+        """The files of a kind, a committed journal in sight, in no order."""
+        folder_rel = KIND_FOLDERS[kind]
         try:
             names = set(os.listdir(self._layout.folder(kind)))
         except FileNotFoundError:
@@ -53,13 +64,53 @@ class Rows:
         except OSError as error:
             raise AiwError(Kind.IO, f"cannot read {self._layout.folder(kind)}: {error.strerror}") from error
         names.update(path.split("/")[1] for path in self._overlay if path.startswith(f"{folder_rel}/"))
-        rows = []
-        for name in sorted(names, key=_order):
-            if name.endswith(".json") and not name.startswith("."):
-                row = self._read(f"{folder_rel}/{name}", name[:-5])
-                if row is not None:
-                    rows.append(row)
-        return rows
+        return [name for name in names if name.endswith(".json") and not name.startswith(".")]
+
+    def statuses(self, kind: str) -> list[str]:
+        """The status of each healthy entity of a kind; files that are as the index knows them are not read."""
+        column = self._find_column(kind)
+        if column is None:
+            return [str(row.get("status")) for row in self.of(kind)]
+        names = sorted(self._names(kind))
+        looks = look_at(self._layout.folder(kind), names)
+        if names == column.names and looks == column.looks:
+            return column.statuses
+        rows = zip(column.names, zip(*column.looks, strict=True), column.statuses, strict=True)
+        known = {name: (look, status) for name, look, status in rows}
+        found = []
+        for name, look in zip(names, zip(*looks, strict=True), strict=True):
+            known_look, status = known.get(name, (None, ""))
+            if look == known_look:
+                found.append(status)
+            elif (row := self._read(f"{KIND_FOLDERS[kind]}/{name}", name[:-5])) is not None:
+                found.append(str(row.get("status")))
+        return found
+
+    def texts(self, kind: str) -> list[str]:
+        """Each healthy entity of a kind as indented JSON, by number; what the index knows as healthy is not parsed."""
+        names = sorted(self._names(kind), key=_order)
+        column = self._find_column(kind)
+        known: dict[str, tuple[int, ...]] = {}
+        looks: list[list[int]] = [[-1] * len(names)] * 3
+        if column is not None:
+            known = dict(zip(column.names, zip(*column.looks, strict=True), strict=True))
+            looks = look_at(self._layout.folder(kind), names)
+        found = []
+        for name, look in zip(names, zip(*looks, strict=True), strict=True):
+            rel = f"{KIND_FOLDERS[kind]}/{name}"
+            data = _find_bytes(f"{self._layout.state}/{rel}") if known.get(name) == look else None
+            if data is not None:
+                found.append(data.decode().rstrip())
+            elif (row := self._read(rel, name[:-5])) is not None:
+                found.append(json.dumps(row, indent=2, ensure_ascii=False, sort_keys=True))
+        return found
+
+    def _find_column(self, kind: str) -> Column | None:
+        if self._overlay:
+            return None
+        if self._columns is None:
+            self._columns = read_index(self._layout)
+        return self._columns.get(kind)
 
     def find(self, kind: str, entity_id: str) -> Row | None:
         """One entity, or None when it does not exist or is damaged (see `damaged`)."""

@@ -299,6 +299,7 @@ class Store:
         drop_journal(self.layout)
         if not kept:
             self._reader.know(change.after)
+            self._reader.write_index(change.after, (path for path, _, _ in files), serial=project.serial)
 
     def _operation_file(
         self, change: Transaction, project: Project, files: Sequence[tuple[str, bytes | None, bytes | None]]

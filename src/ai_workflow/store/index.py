@@ -1,0 +1,131 @@
+"""A derived index, `locks/index.json`: what commands that only show would otherwise read thousands of files for.
+
+For each kind the names of its healthy files with time, size, inode and status. A row counts while those of the file
+are the same; anything else is read as ever. It can be deleted at any time, is written by commands that write, and only
+for states with many files. git's racy rule applies: a file that was written within a clock tick of being looked at gets
+no row.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ai_workflow.store.layout import Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+Stamp = tuple[int, int, int]
+"""Time (ns), size and inode of a file."""
+
+KINDS = ("task", "milestone")
+VERSION = 1
+MIN_FILES = 256
+"""Fewer are read as quickly as an index."""
+MAX_BEHIND = 16
+"""After so many changes of the state it is written anew: until then readers read the few files that differ."""
+RACY_NS = 20_000_000
+_HEAD_BYTES = 64
+
+
+class Column:
+    """The rows of one kind, in the order of the names.
+
+    Attributes:
+        names: file names, sorted.
+        looks: times, sizes and inodes, as `look_at`.
+        statuses: the `status` of each.
+    """
+
+    __slots__ = ("looks", "names", "statuses")
+
+    def __init__(self, names: list[str], looks: list[list[int]], statuses: list[str]) -> None:
+        self.names = names
+        self.looks = looks
+        self.statuses = statuses
+
+
+def read_index(layout: Layout) -> dict[str, Column]:
+    """The columns by kind; empty when there is no index that can be read."""
+    try:
+        with open(_path(layout), "rb") as stream:
+            index = json.load(stream)
+        if index["version"] != VERSION:
+            return {}
+        return {kind: _make_column(rows) for kind, rows in index["kinds"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _make_column(rows: dict[str, Any]) -> Column:
+    names, looks, statuses = rows["names"], rows["stamps"], rows["statuses"]
+    if len(looks) != 3 or any(len(one) != len(names) for one in (*looks, statuses)):
+        raise ValueError
+    return Column(names, looks, statuses)
+
+
+def look_at(folder: str, names: list[str]) -> list[list[int]]:
+    """Times (ns), sizes and inodes of files in a folder; -1 for one that is gone."""
+    try:
+        infos = _stat_all(folder, names)
+    except OSError:
+        infos = [_find_info(f"{folder}/{name}") for name in names]
+    return [
+        [info.st_mtime_ns if info else -1 for info in infos],
+        [info.st_size if info else -1 for info in infos],
+        [info.st_ino if info else -1 for info in infos],
+    ]
+
+
+def _stat_all(folder: str, names: list[str]) -> list[os.stat_result | None]:
+    # Relative to the open folder: the kernel need not walk the path for each of thousands.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        stat = os.stat
+        return [stat(name, dir_fd=descriptor) for name in names]
+    finally:
+        os.close(descriptor)
+
+
+def _find_info(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
+
+
+def is_behind(layout: Layout, serial: int) -> bool:
+    """Whether it should be written anew for the state with this serial."""
+    try:
+        with open(_path(layout), "rb") as stream:
+            head = stream.read(_HEAD_BYTES)
+        return not 0 <= serial - int(head.split(b'"serial": ')[1].split(b",")[0]) < MAX_BEHIND
+    except (OSError, ValueError, IndexError):
+        return True
+
+
+def write_index(layout: Layout, rows: Mapping[str, Mapping[str, tuple[Stamp, str]]], *, serial: int) -> None:
+    """Writes it whole.
+
+    Args:
+        rows: kind → file name → stamp and status, healthy files only.
+
+    Raises:
+        AiwError: IO.
+    """
+    from ai_workflow.fsio import write_file
+
+    kinds = {}
+    for kind, members in rows.items():
+        names = sorted(members)
+        stamps = [[members[name][0][part] for name in names] for part in range(3)]
+        kinds[kind] = {"names": names, "stamps": stamps, "statuses": [members[name][1] for name in names]}
+    data = json.dumps({"serial": serial, "version": VERSION, "kinds": kinds}, separators=(",", ": "))
+    write_file(_path(layout), data.encode(), temp_dir=layout.temp, durable=False)
+
+
+def _path(layout: Layout) -> str:
+    return os.path.join(layout.locks, "index.json")

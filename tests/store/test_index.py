@@ -1,0 +1,142 @@
+"""The derived index of summaries: never believed where a file is not as it was, and deletable at any time."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from ai_workflow.clock import FixedClock
+from ai_workflow.models.project import Project
+from ai_workflow.models.snapshot import Changes
+from ai_workflow.store import index
+from ai_workflow.store.layout import Layout
+from ai_workflow.store.rows import Rows
+from ai_workflow.store.transaction import Store
+from rendering.builders import make_task
+
+NOW = "2026-01-02T03:04:05Z"
+COUNT = index.MIN_FILES + 4
+
+
+def make_store(root: Path) -> Store:
+    return Store(Layout(str(root), workspace_rel="docs/ai/workspace"), clock=FixedClock(NOW), actor="me")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A state with many tasks, and an index of them."""
+    store = make_store(tmp_path)
+    project = Project(project_name="p", base_branch="main", lineage="l", created_at=NOW, updated_at=NOW)
+    tasks = [make_task(number, status="ready") for number in range(1, COUNT + 1)]
+    with store.transaction("init") as change:
+        change.apply(Changes(put=(project, *tasks)))
+    time.sleep(0.03)
+    # Read by another process, which finds the files settled; the first index had rows for none of them.
+    os.unlink(Path(store.layout.locks) / "index.json")
+    touch(make_store(tmp_path))
+    return store
+
+
+def touch(store: Store, count: int = 1) -> None:
+    for _ in range(count):
+        with store.transaction("touch") as change:
+            task = change.before.tasks["TASK-001"]
+            change.apply(Changes(put=(replace(task, description=task.description + "x"),)))
+
+
+def path_of(store: Store, number: int) -> Path:
+    return Path(store.layout.in_state(f"tasks/TASK-{number:03}.json"))
+
+
+def counted(store: Store) -> Counter[str]:
+    return Counter(Rows(store.layout).statuses("task"))
+
+
+def indexed(store: Store) -> int:
+    return len(index.read_index(store.layout)["task"].names)
+
+
+def test_files_that_are_as_they_were_are_not_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert indexed(store) >= COUNT - 1
+    rows = Rows(store.layout)
+    read: list[str] = []
+    monkeypatch.setattr(rows, "_read", lambda rel, _id: read.append(rel))
+    rows.statuses("task")
+    assert read in ([], ["tasks/TASK-001.json"])
+
+
+def edit_in_place(path: Path) -> None:
+    with path.open("r+b") as stream:
+        text = stream.read().replace(b'"ready"', b'"block"')
+        stream.seek(0)
+        stream.write(text)
+
+
+def replace_by_rename(path: Path) -> None:
+    other = path.with_name(".new")
+    other.write_text(path.read_text().replace('"ready"', '"block"'))
+    os.replace(other, path)
+
+
+def keep_time_and_size(path: Path) -> None:
+    info = path.stat()
+    replace_by_rename(path)
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+@pytest.mark.parametrize("edit", [edit_in_place, replace_by_rename, keep_time_and_size])
+def test_an_edit_by_hand_is_seen(store: Store, edit: Callable[[Path], None]) -> None:
+    edit(path_of(store, 7))
+    assert counted(store) == {"ready": COUNT - 1, "block": 1}
+
+
+def test_files_that_come_and_go_are_seen(store: Store) -> None:
+    path_of(store, 7).unlink()
+    path_of(store, 8).write_text("{")
+    extra = json.loads(path_of(store, 9).read_text()) | {"id": "TASK-999", "status": "done"}
+    path_of(store, 999).write_text(json.dumps(extra))
+    rows = Rows(store.layout)
+    assert Counter(rows.statuses("task")) == {"ready": COUNT - 2, "done": 1}
+    assert [text.split(":")[0].rpartition("/")[2] for text in rows.damaged] == ["TASK-008.json"]
+
+
+@pytest.mark.parametrize("text", [None, "", "{nonsense", "[]", '{"version": 1, "kinds": {"task": {"names": ["x"]}}}'])
+def test_without_a_usable_index_everything_is_read(store: Store, text: str | None) -> None:
+    path = Path(store.layout.locks) / "index.json"
+    path.unlink() if text is None else path.write_text(text)
+    assert counted(store) == {"ready": COUNT}
+
+
+def test_the_texts_are_those_of_the_parsed_rows(store: Store) -> None:
+    path_of(store, 5).write_text(json.dumps(json.loads(path_of(store, 5).read_text())))
+    rows = Rows(store.layout)
+    expected = [json.dumps(row, indent=2, ensure_ascii=False, sort_keys=True) for row in rows.of("task")]
+    assert rows.texts("task") == expected
+
+
+def test_the_index_is_renewed_after_some_changes_only(store: Store) -> None:
+    path = Path(store.layout.locks) / "index.json"
+    path.unlink()
+    touch(store)
+    first = path.stat().st_ino
+    touch(store, index.MAX_BEHIND - 1)
+    assert path.stat().st_ino == first
+    touch(store)
+    assert path.stat().st_ino != first
+    assert counted(store) == {"ready": COUNT}
+
+
+def test_a_small_state_has_none(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    project = Project(project_name="p", base_branch="main", lineage="l", created_at=NOW, updated_at=NOW)
+    with store.transaction("init") as change:
+        change.apply(Changes(put=(project, make_task(1, status="ready"))))
+    assert not (Path(store.layout.locks) / "index.json").exists()
+    assert counted(store) == {"ready": 1}
