@@ -2,7 +2,7 @@
 UV ?= uv
 RUN ?= $(UV) run
 
-.PHONY: check lint types layers test test-long crash golden guide reference
+.PHONY: check lint types layers test test-long crash golden guide reference bench
 
 check: lint types layers test
 
@@ -36,3 +36,8 @@ guide:
 
 reference:
 	$(RUN) python tools/write_reference.py
+
+# Costs of commands at several sizes, into bench/results. Long; sizes: make bench TASKS=10,1000
+TASKS ?= 10,1000,10000
+bench:
+	$(RUN) --group bench python -m bench --tasks $(TASKS)

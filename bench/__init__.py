@@ -1,0 +1,1 @@
+"""Benchmarks: what commands cost, as a multiple of starting the bare interpreter. Run with `make bench`."""

@@ -1,0 +1,96 @@
+"""Writes what was measured as a table and a plot."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.measure import Result
+
+Measured = Mapping[int, Mapping[str, Result]]
+"""Number of tasks → command → result."""
+
+TARGETS: dict[str, tuple[str, str, str, str]] = {
+    "--version": ("1.3", "", "", ""),
+    "--help": ("2.2", "", "", ""),
+    "status": ("2", "2.2", "4", "25"),
+    "task show": ("2", "2.2", "4", "25"),
+    "task list --json": ("3", "4", "12", "linear"),
+    "next": ("9", "9", "11", "35"),
+    "plan import": ("5", "7", "40", "linear"),
+    "report all": ("9", "9", "11", "35"),
+    "agent finish": ("16", "16", "18", ""),
+}
+"""What each should cost at most at 10, 1,000, 10,000 and 100,000 tasks."""
+
+
+def describe_machine(python: str) -> str:
+    """One line on where it was measured."""
+    model = next(
+        (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
+    return f"{model}, {platform.system()} {platform.release()}, Python {python}"
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def write_table(measured: Measured, *, machine: str, bare_ms: float, processes: Mapping[str, int]) -> str:
+    """The table as Markdown: CPU as a multiple of the bare interpreter, peak memory, targets."""
+    counts = sorted(measured)
+    names = list(dict.fromkeys(name for count in counts for name in measured[count]))
+    lines = [
+        "# What commands cost",
+        "",
+        "Written by `make bench`. CPU time (user and system, children included) as a multiple of starting the bare",
+        f"interpreter, which took {bare_ms:.1f} ms; medians of alternating runs; in brackets the target, then the peak",
+        "memory in MiB.",
+        "",
+        f"Machine: {machine}",
+        "",
+        "| Command | " + " | ".join(f"{count:,} tasks" for count in counts) + " | git processes |",
+        "|---|" + "---|" * (len(counts) + 1),
+    ]
+    for name in names:
+        cells = [_cell(measured[count].get(name), _target(name, count)) for count in counts]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + f" | {processes.get(name, '')} |")
+    return "\n".join(lines) + "\n"
+
+
+def _target(name: str, count: int) -> str:
+    place = {10: 0, 1_000: 1, 10_000: 2, 100_000: 3}.get(count)
+    return TARGETS[name][place] if place is not None and name in TARGETS else ""
+
+
+def _cell(result: Result | None, target: str) -> str:
+    if result is None:
+        return ""
+    return f"{result.ratio:.1f}" + (f" (≤ {target})" if target else "") + f", {result.peak_mib:.0f} MiB"
+
+
+def write_plot(measured: Measured, path: Path, names: Sequence[str]) -> bool:
+    """The plot as SVG; False when matplotlib is not installed."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        return False
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "aiw"
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 5))
+    for name in names:
+        points = [(count, measured[count][name].ratio) for count in sorted(measured) if name in measured[count]]
+        axes.plot([count for count, _ in points], [ratio for _, ratio in points], marker="o", label=name)
+    axes.set(xscale="log", yscale="log", xlabel="tasks", ylabel="CPU, starts of the bare interpreter")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+    return True
