@@ -1,11 +1,11 @@
-"""Looking after a workspace, and taking over one of 0.1.0: `day-to-day.md`, `configuration.md`, `moving-…`."""
+"""Looking after a workspace, and taking over one of 0.1.0: `day-to-day.md`, `what-happens-when.md`, `moving-…`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from guide.greet import make_planned
+from guide.greet import WORLD, make_planned
 from guide.stage import Stage, Story
 
 _TIME = "2026-01-05T10:00:00Z"
@@ -29,6 +29,24 @@ def look_after(stage: Stage) -> None:
     stage.write("docs/operator/operator.md", "# How we plan\n")
     with stage.transcript("uninstall"):
         stage.run("aiw uninstall --yes")
+
+
+def undo(folder: Path) -> Stage:
+    """A finish that is taken back, and brought back."""
+    stage = make_planned(folder)
+    stage.run("aiw agent run --lane core")
+    stage.write("greet.sh", WORLD)
+    stage.run("aiw agent finish --lane core --task TASK-001 --commit")
+    with stage.transcript("undo"):
+        stage.run("git log --oneline -2")
+        stage.run("aiw undo")
+        stage.run("git log --oneline -1")
+        stage.run("git status --short")
+    with stage.transcript("redo"):
+        stage.run("aiw undo 7")
+        stage.run("git log --oneline -1")
+        stage.run("aiw op log -n 3")
+    return stage
 
 
 def migrate(folder: Path) -> Stage:
@@ -63,4 +81,7 @@ def _write_old(stage: Stage, name: str, **fields: object) -> None:
     stage.write(f"docs/ai/workspace/state/{name}.json", json.dumps(whole, indent=2, sort_keys=True) + "\n")
 
 
-STORIES = (Story(name="migrate", play=migrate, transcripts=("migrate",)),)
+STORIES = (
+    Story(name="migrate", play=migrate, transcripts=("migrate",)),
+    Story(name="undo", play=undo, transcripts=("undo", "redo")),
+)
