@@ -14,6 +14,7 @@ from ai_workflow.config.load import explain_no_workspace, find_root, load_config
 from ai_workflow.config.schema import Config
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.fsio import remove_file
+from ai_workflow.git.left_locks import clear_left_locks
 from ai_workflow.git.repository import Repository, find_repository
 from ai_workflow.locks import KernelLock
 from ai_workflow.models.project import PendingEdit
@@ -115,17 +116,25 @@ class Workspace:
     def git_effects(self, purpose: str) -> Iterator[None]:
         """Holds the lock of the git repository; git children inherit it, so an orphan of ours keeps it.
 
+        What a killed holder, or a killed child of ours, left of git's own locks is cleared: see `git.left_locks`.
+
         Raises:
             AiwError: LOCKED after the deadline, with the holder named.
         """
         path = os.path.join(self.repository.common_dir, "aiw.lock")
-        with KernelLock(path, purpose=purpose, on_wait=self.talk) as lock:
-            self.repository.git.held_locks = (lock.descriptor,)
+        git = self.repository.git
+        with KernelLock(path, purpose=purpose, on_wait=self.talk, on_left=self._clear_left_locks) as lock:
+            git.held_locks = (lock.descriptor,)
             self._sweep("aiw-index-")
             try:
                 yield
             finally:
-                self.repository.git.held_locks = ()
+                git.held_locks = ()
+                if git.has_lost_child:
+                    lock.settle_own()
+
+    def _clear_left_locks(self, since_ns: int) -> bool:
+        return clear_left_locks(self.repository, since_ns=since_ns)
 
     def _sweep(self, prefix: str) -> None:
         """Removes private indexes of killed commands; while an intent is open one may still be in use."""
