@@ -254,7 +254,6 @@ class Store:
         journal = find_journal(self.layout)
         if journal is None:
             return False
-        fsio.clear_directory(self.layout.temp)
         kept = apply_journal(self.layout, journal)
         self.write_documents(None, self.snapshot())
         drop_journal(self.layout)
