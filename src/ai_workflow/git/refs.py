@@ -43,7 +43,11 @@ def move_ref(git: Git, ref: str, *, new: str, old: str | None, reason: str) -> b
     done = git.run("update-ref", "-m", reason, "--end-of-options", ref, new, old or "", ok=None)
     if done.returncode == 0:
         return True
-    if find_commit(git, ref) != old:
+    # Git can fail after the ref has moved.
+    now = find_commit(git, ref)
+    if now == new:
+        return True
+    if now != old:
         return False
     raise git_error(done, ("update-ref",))
 
