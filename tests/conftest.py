@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("support")
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background by a shell, as CI may be: children would ignore the Ctrl-C that some tests send them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
