@@ -59,6 +59,8 @@ class Git:
         self.cwd = cwd
         self.held_locks: tuple[int, ...] = ()
         """Descriptors of kernel locks handed to children that change the repository locally: an orphan keeps them."""
+        self.move_note: tuple[str, str] | None = None
+        """Path of the note on a move of the work tree, and of the file HEAD; see `git.half_moves`."""
         self.has_lost_child = False
         """Whether a child did not end by itself, so that it may have left lock files of git."""
 
@@ -133,8 +135,13 @@ class Git:
         except BaseException:
             self.has_lost_child = True
             raise
-        self.has_lost_child = self.has_lost_child or done.returncode < 0 or done.returncode > _SIGNALLED
+        self.has_lost_child = self.has_lost_child or self.is_lost(done)
         return done
+
+    @staticmethod
+    def is_lost(done: Completed) -> bool:
+        """Whether something ended git from outside, so that what it did is neither done nor refused."""
+        return done.returncode < 0 or done.returncode > _SIGNALLED
 
     def line(self, *args: str, env: Mapping[str, str] | None = None) -> str:
         """The single line that the command prints. Raises as `run`."""

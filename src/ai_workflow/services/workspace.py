@@ -14,6 +14,7 @@ from ai_workflow.config.load import explain_no_workspace, find_root, load_config
 from ai_workflow.config.schema import Config
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.fsio import remove_file
+from ai_workflow.git.half_moves import take_back_half_move
 from ai_workflow.git.left_locks import clear_left_locks
 from ai_workflow.git.repository import Repository, find_repository
 from ai_workflow.locks import KernelLock
@@ -123,18 +124,27 @@ class Workspace:
         """
         path = os.path.join(self.repository.common_dir, "aiw.lock")
         git = self.repository.git
-        with KernelLock(path, purpose=purpose, on_wait=self.talk, on_left=self._clear_left_locks) as lock:
+        with KernelLock(path, purpose=purpose, on_wait=self.talk, on_left=self._settle_git) as lock:
             git.held_locks = (lock.descriptor,)
+            git.move_note = (self._move_note, os.path.join(self.repository.git_dir, "HEAD"))
             self._sweep("aiw-index-")
             try:
                 yield
             finally:
                 git.held_locks = ()
+                git.move_note = None
                 if git.has_lost_child:
                     lock.settle_own()
 
-    def _clear_left_locks(self, since_ns: int) -> bool:
-        return clear_left_locks(self.repository, since_ns=since_ns)
+    @property
+    def _move_note(self) -> str:
+        return os.path.join(self.repository.git_dir, "aiw-moving")
+
+    def _settle_git(self, since_ns: int) -> bool:
+        if not clear_left_locks(self.repository, since_ns=since_ns):
+            return False
+        take_back_half_move(self.repository, self._move_note)
+        return True
 
     def _sweep(self, prefix: str) -> None:
         """Removes private indexes of killed commands; while an intent is open one may still be in use."""
