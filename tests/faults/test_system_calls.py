@@ -186,7 +186,6 @@ def require_right(broken: Broken, project: Project) -> None:
     if (project.path / STATE / "journal.json").exists() and broken.case.is_done(project):
         project.aiw("backlog", "select", "1")
         project.aiw("backlog", "unselect", "1")
-    check_common(project)
     assert left_in_git(project) == []
     assert doctor(project) == broken.findings
     broken.case.check(project)
