@@ -67,9 +67,9 @@ def open_streams() -> None:
             # The lowest free number is taken.
             os.open(os.devnull, os.O_RDWR)
     if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - as long as the process
+        sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def write_out(text: str) -> int:

@@ -49,9 +49,9 @@ def move_ref(git: Git, ref: str, *, new: str, old: str | None, reason: str) -> b
     done = git.run("update-ref", "-m", reason, "--end-of-options", ref, new, old or "", ok=None)
     if done.returncode == 0:
         return True
-    # Git can fail after the ref has moved.
     now = find_commit(git, ref)
-    if now == new:
+    if now == new and git.is_lost(done):
+        # It was ended after the ref had moved.
         return True
     if now != old:
         return False
