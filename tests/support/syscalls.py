@@ -145,18 +145,16 @@ def kill_at(project: Project, point: Point, *command: str, folder: Path, alone: 
 
 
 def fail_at(project: Project, point: Point, *command: str, folder: Path, error: str, stays: bool = False) -> Result:
-    """Lets the call of the point fail, and with `stays` each later one that makes or syncs something.
+    """Lets the call of the point fail, and with `stays` each later one that makes, moves or syncs something.
 
     Args:
         error: name of an errno, e.g. `ENOSPC`.
-        stays: opening is left out, since that would break reading as well.
+        stays: opening and writing fail once all the same: later ones read, or tell what is wrong.
     """
     injects = [f"inject={point.call.name}:error={error}:when={point.call.number}"]
     if stays:
-        making = {"write", "pwrite64", "rename", "mkdir", "fsync", "ftruncate"} | ({point.call.name} - _OPEN)
-        injects = [f"inject={name}:error={error}:when={point.before.get(name, 0) + 1}+" for name in sorted(making)]
-        if point.call.name in _OPEN:
-            injects.append(f"inject={point.call.name}:error={error}:when={point.call.number}")
+        later = {"rename", "mkdir", "fsync", "ftruncate", "pwrite64"} - {point.call.name}
+        injects += [f"inject={name}:error={error}:when={point.before.get(name, 0) + 1}+" for name in sorted(later)]
     return _break(project, point, command, injects, folder=folder)
 
 
