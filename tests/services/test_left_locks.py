@@ -53,6 +53,13 @@ def test_locks_left_by_a_killed_command_are_cleared(project: Project) -> None:
     assert (project.path / ".git/aiw.lock").read_text() == ""
 
 
+def test_a_note_on_a_switch_that_was_cut_off_is_swept(project: Project) -> None:
+    die(project)
+    path = leave(project.path / ".git/aiw-moving.123.ab12cd34", text="ref: re")
+    act(project)
+    assert not path.exists()
+
+
 def test_a_lock_older_than_the_killed_command_stays(project: Project) -> None:
     die(project)
     path = leave(project.path / ".git/index.lock", after_s=-1)

@@ -128,6 +128,7 @@ class Workspace:
             git.held_locks = (lock.descriptor,)
             git.move_note = (self._move_note, os.path.join(self.repository.git_dir, "HEAD"))
             self._sweep("aiw-index-")
+            self._sweep(f"{os.path.basename(self._move_note)}.")
             try:
                 yield
             finally:
@@ -147,7 +148,7 @@ class Workspace:
         return True
 
     def _sweep(self, prefix: str) -> None:
-        """Removes private indexes of killed commands; while an intent is open one may still be in use."""
+        """Removes private indexes and temporaries of killed commands; with an intent open one may still be in use."""
         intents = self.layout.folder("intent")
         if os.path.isdir(intents) and os.listdir(intents):
             return
