@@ -2,7 +2,7 @@
 UV ?= uv
 RUN ?= $(UV) run
 
-.PHONY: check lint types layers test test-long crash golden guide reference bench
+.PHONY: check lint types layers test test-long crash faults golden guide reference bench
 
 check: lint types layers test
 
@@ -26,6 +26,10 @@ test-long:
 # Every write point of every command, instead of a sample.
 crash:
 	AIW_ALL_CRASH_POINTS=1 $(RUN) python -m pytest -m slow tests/faults
+
+# Every system call that changes a file, killed and failing, instead of a sample; needs strace, takes hours.
+faults:
+	AIW_ALL_FAULTS=1 $(RUN) python -m pytest -m slow tests/faults/test_system_calls.py tests/faults/test_world.py
 
 golden:
 	UPDATE_GOLDEN=1 $(RUN) python -m pytest tests/rendering -n 0

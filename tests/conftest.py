@@ -11,6 +11,8 @@ import pytest
 
 from support.prepared import keep_templates_in
 
+pytest.register_assert_rewrite("support")
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background by a shell, as CI may be: children would ignore the Ctrl-C that some tests send them.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -10,10 +10,13 @@ import errno
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from ai_workflow.errors import AiwError, Kind
 
+_UNFINISHED_S = 10.0
+"""From this age on, in seconds, nobody is writing a temporary any more."""
 _READ_CHUNK = 32 * 1024
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 _MANY_FILES = 8
@@ -300,13 +303,34 @@ def move_aside(path: str, target: str) -> None:
         os.replace(path, free)
 
 
-def clear_directory(path: str) -> None:
-    """Removes the plain files in a folder of temporaries; a missing folder is fine."""
-    with contextlib.suppress(OSError), os.scandir(path) as entries:
-        for entry in entries:
-            if entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(OSError):
-                    os.unlink(entry.path)
+def clear_unfinished(temp_dir: str) -> None:
+    """Removes what killed processes left in a folder of temporaries; a missing folder is fine.
+
+    Young ones stay: in a container that shares the folder, their process may be alive and not be seen from here.
+    """
+    try:
+        names = os.listdir(temp_dir)
+    except OSError:
+        return
+    for name in names:
+        path = os.path.join(temp_dir, name)
+        with contextlib.suppress(OSError, AiwError):
+            if time.time() - os.lstat(path).st_mtime > _UNFINISHED_S and not _is_alive(name.rpartition(".")[0]):
+                remove_tree(path)
+
+
+def _is_alive(stem: str) -> bool:
+    """Whether the process whose id ends the name of a temporary runs."""
+    pid = stem.rpartition(".")[2]
+    if not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def remove_empty_folders(path: str) -> None:

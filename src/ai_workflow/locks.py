@@ -1,6 +1,7 @@
 """Kernel locks: short mutexes that the death of their holder releases (spec §7.1).
 
-The file's text (`pid`, `command`, `since`) only serves the message to those who wait; the lock is the kernel's.
+The file's text (`pid`, `command`, `since`) only serves the message to those who wait; the lock is the kernel's. A
+holder that asks for it (`on_left`) also learns by text that is still there that the one before died with the lock.
 """
 
 from __future__ import annotations
@@ -37,16 +38,28 @@ class KernelLock:
         left_behind: what a holder that died wrote into the file; empty when the last one released it.
     """
 
-    def __init__(self, path: str, *, purpose: str, on_wait: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        purpose: str,
+        on_wait: Callable[[str], None] | None = None,
+        on_left: Callable[[int], bool] | None = None,
+    ) -> None:
         """
         Args:
             path: the lock file; made when missing, never removed.
             purpose: what the holder is doing, e.g. `finish TASK-001`; shown to those who wait.
             on_wait: called once with a sentence naming the holder when waiting takes longer than half a second.
+            on_left: called while the lock is held when its last holder died with it, with the time at which that one
+                had taken it (nanoseconds, by the clock of the file system); returns whether that is settled. Until it
+                is, the file keeps that time for the next holder.
         """
         self.path = path
         self._purpose = purpose
         self._on_wait = on_wait
+        self._on_left = on_left
+        self._unsettled_ns: int | None = None
         self._descriptor: int | None = None
         self.left_behind = ""
 
@@ -77,7 +90,24 @@ class KernelLock:
             raise
         self._descriptor = descriptor
         self.left_behind = os.pread(descriptor, 400, 0).decode("utf-8", "replace").strip()
+        try:
+            self._settle(descriptor)
+        except BaseException:
+            # Nothing is written over: the next holder finds the same.
+            self._descriptor = None
+            os.close(descriptor)
+            raise
         self._sign(descriptor)
+
+    def _settle(self, descriptor: int) -> None:
+        info = os.fstat(descriptor)
+        if self._on_left is not None and info.st_size > 0 and not self._on_left(info.st_mtime_ns):
+            self._unsettled_ns = info.st_mtime_ns
+
+    def settle_own(self) -> None:
+        """Settles what a child that died has left, as the next holder would. Raises as `on_left`."""
+        if self._on_left is not None and not self._on_left(os.fstat(self.descriptor).st_mtime_ns):
+            self._unsettled_ns = os.fstat(self.descriptor).st_mtime_ns
 
     def _wait(self, descriptor: int, limit_s: float) -> None:
         start_s = time.monotonic()
@@ -102,8 +132,10 @@ class KernelLock:
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         text = f"pid {os.getpid()}, {self._purpose}, since {since}\n".encode()
         try:
-            os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, text, 0)
+            os.ftruncate(descriptor, len(text))
+            if self._unsettled_ns is not None:
+                os.utime(descriptor, ns=(self._unsettled_ns, self._unsettled_ns))
         except OSError:
             # A full disk must not stop the release of what is locked already: the text is only for messages.
             return
@@ -112,8 +144,9 @@ class KernelLock:
         """Gives the lock back; again is harmless."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
-            with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, 0)
+            if self._unsettled_ns is None:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, 0)
             _unlock(descriptor)
             os.close(descriptor)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -158,6 +159,18 @@ def test_refs_move_by_compare_and_swap(project: Project, repository: Repository)
     project.git("switch", "-q", "main")
     assert not delete_ref(git, "refs/heads/x", old="1" * 40)
     assert delete_ref(git, "refs/heads/x", old=head)
+
+
+def test_a_ref_that_moved_before_git_was_killed_has_moved(
+    project: Project, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = project.git("rev-parse", "HEAD")
+    shim = tmp_path / "bin/git"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\n{shutil.which("git")} "$@" || exit\ncase "$*" in *update-ref*) kill -9 $$;; esac\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
+    assert move_ref(repository.git, "refs/heads/x", new=head, old=None, reason="t")
 
 
 def test_remote_branches_with_a_lease(project: Project, repository: Repository) -> None:

@@ -44,10 +44,10 @@ def prepared(prepare: Callable[..., P], folder: Path, **arguments: Any) -> P:
         template = prepare(_folders[0] / str(next(_numbers)), **arguments)
         _require_movable(template)
         _templates[key] = template
-    return _copy(_templates[key], folder)  # type: ignore[return-value] # what this key's `prepare` made
+    return copy_of(_templates[key], folder)  # type: ignore[return-value] # what this key's `prepare` made
 
 
-def _copy(project: Project, folder: Path) -> Project:
+def copy_of(project: Project, folder: Path) -> Project:
     """The project with its origin and what lies beside them, in another folder as it stands."""
     shutil.copytree(
         project.path.parent,

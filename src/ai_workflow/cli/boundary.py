@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 def guarded(dispatch: Callable[[Sequence[str], Globals], int], words: Sequence[str]) -> int:
     """Runs the command and answers every exception with an exit code."""
+    return _leave(_answer(dispatch, words))
+
+
+def _answer(dispatch: Callable[[Sequence[str], Globals], int], words: Sequence[str]) -> int:
     settings = Globals()
     try:
         _require_text(words)
@@ -23,9 +28,11 @@ def guarded(dispatch: Callable[[Sequence[str], Globals], int], words: Sequence[s
     except AiwError as error:
         return _report(error, settings)
     except BrokenPipeError:
-        return _closed_pipe()
+        return ExitCode.OK
+    except OSError as error:
+        return _report(_explain(error), settings)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; run the same command again to go on\n")
+        tell("interrupted; run the same command again to go on\n")
         return ExitCode.INTERRUPTED
     except SystemExit as error:
         # argparse ends `--help` this way.
@@ -41,20 +48,62 @@ def _require_text(words: Sequence[str]) -> None:
             raise AiwError(Kind.USAGE, f"the argument {word!r} is not UTF-8 text")
 
 
+def tell(text: str) -> None:
+    """Writes to stderr; what cannot be said there must neither stop the work nor change how it ended."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def open_streams() -> None:
+    """Gives a process that was started without stdin, stdout or stderr empty ones.
+
+    Otherwise the first file opened would get that number, and what a child writes would go into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is taken.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
 def write_out(text: str) -> int:
     """Writes to stdout; a reader that went away is no error. Returns the exit code."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        return _closed_pipe()
+        return _leave(ExitCode.OK)
+    except OSError as error:
+        return _leave(_report(_explain(error), Globals()))
     return ExitCode.OK
 
 
-def _closed_pipe() -> int:
-    # The interpreter would complain once more when it flushes at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return ExitCode.OK
+def _leave(code: int) -> int:
+    """The exit code, once nothing is left that the interpreter could fail to write when it ends."""
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return code
+
+
+def _explain(error: OSError) -> AiwError:
+    """What the operating system refused where nobody else says it: as a rule, to write the result."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    if error.filename is None:
+        return AiwError(Kind.IO, f"the result cannot be written: {reason}", hint="look at it again: aiw status")
+    return AiwError(
+        Kind.IO,
+        f"cannot use {os.fsdecode(error.filename)}: {reason}",
+        hint="run the same command again; nothing is lost",
+    )
 
 
 def _report(error: AiwError, settings: Globals) -> int:
@@ -68,11 +117,11 @@ def _report(error: AiwError, settings: Globals) -> int:
             document = {"kind": error.kind, "message": error.message, "hint": error.hint, "exit_code": code}
             sys.stdout.write(format_json({"error": document}))
             sys.stdout.flush()
-        sys.stderr.write(f"error: {inert(error.message, keeps_lines=True)}\n")
-        if error.hint:
-            sys.stderr.write(f"hint: {inert(error.hint, keeps_lines=True)}\n")
-    except BrokenPipeError:
-        _closed_pipe()
+    except OSError:
+        pass  # Then stderr and the exit code say it.
+    tell(f"error: {inert(error.message, keeps_lines=True)}\n")
+    if error.hint:
+        tell(f"hint: {inert(error.hint, keeps_lines=True)}\n")
     return code
 
 
@@ -104,8 +153,6 @@ def _crash(error: BaseException, words: Sequence[str]) -> int:
             place = stream.name
     except OSError:
         place = "nowhere: the report could not be written"
-    sys.stderr.write(f"error: aiw stopped on a defect of its own: {type(error).__name__}: {error}\n")
-    sys.stderr.write(
-        f"hint: nothing is lost, the next command completes or drops what was under way; the report is in {place}\n"
-    )
+    tell(f"error: aiw stopped on a defect of its own: {type(error).__name__}: {error}\n")
+    tell(f"hint: nothing is lost, the next command completes or drops what was under way; the report is in {place}\n")
     return ExitCode.INTERNAL

@@ -21,6 +21,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code of `errors.ExitCode`.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        from ai_workflow.cli.boundary import open_streams
+
+        open_streams()
     if words in (["--version"], ["-V"]):
         from ai_workflow import __version__
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from ai_workflow.cli.runtime import Session
@@ -25,8 +26,10 @@ def make_listener(session: Session) -> Listener:
         session.say(f"check: {command.name or command.run}")
 
     def on_output(data: bytes) -> None:
-        sys.stderr.buffer.write(data)
-        sys.stderr.buffer.flush()
+        # Nobody may be there to read it; the check goes on all the same.
+        with contextlib.suppress(OSError):
+            sys.stderr.buffer.write(data)
+            sys.stderr.buffer.flush()
 
     streams = settings.is_verbose or (sys.stderr.isatty() and not settings.is_json)
     return Listener(on_start=on_start, on_output=on_output if streams else None)

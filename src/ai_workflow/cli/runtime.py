@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -172,8 +173,10 @@ class Session:
     def say(self, text: str) -> None:
         """A note for people, on stderr; nothing with `--quiet`."""
         if not self.settings.is_quiet:
-            sys.stderr.write(_shown(text) + "\n")
-            sys.stderr.flush()
+            # Unheard, the work goes on: a reader that went away must not leave it half done.
+            with contextlib.suppress(OSError):
+                sys.stderr.write(_shown(text) + "\n")
+                sys.stderr.flush()
 
     def show(self, *lines: str) -> None:
         """Result lines for people; nothing with `--json`."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.fsio import read_bytes, write_file
+from ai_workflow.fsio import read_bytes, remove_file, translated, write_file
 from ai_workflow.git.refs import read_revisions
 from ai_workflow.git.repository import Repository
 from ai_workflow.git.runner import Git, message_of
@@ -37,7 +37,7 @@ class PrivateIndex:
             self._copy(source)
             done = self._git.run("read-tree", "--reset", base, env=self.env, ok=None)
             if done.returncode != 0:
-                os.unlink(self.path)
+                remove_file(self.path)
                 self._git.run("read-tree", base, env=self.env)
         elif base is not None:
             self._git.run("read-tree", base, env=self.env)
@@ -60,7 +60,8 @@ class PrivateIndex:
         """Copies the index with its time: git tells by that time which entries it must not trust (racy-git.txt)."""
         info = os.stat(source)
         write_file(self.path, read_bytes(source), temp_dir=os.path.dirname(self.path), durable=False)
-        os.utime(self.path, ns=(info.st_atime_ns, info.st_mtime_ns))
+        with translated("copy", source):
+            os.utime(self.path, ns=(info.st_atime_ns, info.st_mtime_ns))
 
     def take_from_work_tree(self, paths: Iterable[str]) -> None:
         """Makes the paths as they lie in the work tree, deletions included, through git's own filters."""
@@ -84,10 +85,9 @@ class PrivateIndex:
         return self._git.line("write-tree", env=self.env)
 
     def close(self) -> None:
-        """Removes the file."""
+        """Removes the file. Raises AiwError(IO)."""
         for path in (self.path, f"{self.path}.lock", f"{self.path}.message"):
-            if os.path.exists(path):
-                os.unlink(path)
+            remove_file(path)
 
 
 def set_index_entries(git: Git, entries: Mapping[str, str | None], *, env: Mapping[str, str] | None = None) -> None:

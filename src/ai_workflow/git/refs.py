@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.fsio import read_bytes, remove_file, write_file
 from ai_workflow.git.runner import Git, git_error, message_of
+from ai_workflow.process import Completed
 
 
 def find_commit(git: Git, revision: str) -> str | None:
@@ -43,7 +49,11 @@ def move_ref(git: Git, ref: str, *, new: str, old: str | None, reason: str) -> b
     done = git.run("update-ref", "-m", reason, "--end-of-options", ref, new, old or "", ok=None)
     if done.returncode == 0:
         return True
-    if find_commit(git, ref) != old:
+    now = find_commit(git, ref)
+    if now == new and git.is_lost(done):
+        # It was ended after the ref had moved.
+        return True
+    if now != old:
         return False
     raise git_error(done, ("update-ref",))
 
@@ -83,6 +93,32 @@ def count_apart(git: Git, one: str, other: str) -> tuple[int, int]:
     return int(left), int(right)
 
 
+@contextmanager
+def _noted_move(git: Git, target: str) -> Iterator[None]:
+    """Leaves a note of where the work tree goes, should git die on the way; see `git.half_moves`."""
+    if git.move_note is None:
+        yield
+        return
+    note, head = git.move_note
+    write_file(note, read_bytes(head) + target.encode(), temp_dir=os.path.dirname(note), durable=False)
+    yield
+    remove_file(note)
+
+
+def _run_to_end(git: Git, *args: str) -> Completed:
+    """Runs git; an exit code is its answer, a death is none. Raises AiwError(GIT)."""
+    done = git.run(*args, ok=None)
+    if git.is_lost(done):
+        raise git_error(done, args, hint="something ended git on the way; run the same command again")
+    return done
+
+
+def split_note(data: bytes) -> tuple[bytes, str]:
+    """What HEAD held when the move began, and the revision that it went to."""
+    head, end, target = data.partition(b"\n")
+    return head + end, target.decode()
+
+
 def switch_to(git: Git, branch: str, *, start: str | None = None) -> str | None:
     """Switches the work tree to a branch, made at `start` when given; the user's dirt is carried along.
 
@@ -90,14 +126,16 @@ def switch_to(git: Git, branch: str, *, start: str | None = None) -> str | None:
         None when done, else what git said: the dirt is in the way, and nothing was changed.
     """
     args = ("switch", "--quiet", "--no-guess") + (("-c", branch, start) if start else (branch,))
-    done = git.run(*args, ok=None)
+    with _noted_move(git, start or branch_ref(branch)):
+        done = _run_to_end(git, *args)
     # A post-checkout hook that fails makes git fail after the switch was made: HEAD tells.
     return None if done.returncode == 0 or find_head_branch(git) == branch else message_of(done)
 
 
 def switch_detached(git: Git, commit: str) -> str | None:
     """Switches the work tree to a commit without a branch; as `switch_to`."""
-    done = git.run("switch", "--quiet", "--detach", commit, ok=None)
+    with _noted_move(git, commit):
+        done = _run_to_end(git, "switch", "--quiet", "--detach", commit)
     is_there = done.returncode == 0 or (find_head_branch(git) is None and find_commit(git, "HEAD") == commit)
     return None if is_there else message_of(done)
 
@@ -124,7 +162,8 @@ def advance_branch(git: Git, ref: str, *, new: str, old: str, reason: str) -> st
     if holder is None:
         is_moved = move_ref(git, ref, new=new, old=old, reason=reason)
         return None if is_moved else f"{ref.removeprefix('refs/heads/')} moved in the same moment"
-    done = git.run("-C", holder, "merge", "--ff-only", "--quiet", new, ok=None)
+    with _noted_move(git, new):
+        done = _run_to_end(git, "-C", holder, "merge", "--ff-only", "--quiet", new)
     return None if done.returncode == 0 or find_commit(git, ref) == new else message_of(done)
 
 

@@ -16,6 +16,9 @@ from ai_workflow.repository_variables import REPOSITORY_VARIABLES
 MINIMUM_VERSION = (2, 38)
 """`git merge-tree --write-tree` appeared in 2.38."""
 
+_SIGNALLED = 128
+"""A wrapper of git (a script) passes on the death of git as an exit code above this one."""
+
 _LEFT_OUT = REPOSITORY_VARIABLES | {
     # What changes the meaning of paths or of output.
     "GIT_DIFF_OPTS",
@@ -56,6 +59,10 @@ class Git:
         self.cwd = cwd
         self.held_locks: tuple[int, ...] = ()
         """Descriptors of kernel locks handed to children that change the repository locally: an orphan keeps them."""
+        self.move_note: tuple[str, str] | None = None
+        """Path of the note on a move of the work tree, and of the file HEAD; see `git.half_moves`."""
+        self.has_lost_child = False
+        """Whether a child did not end by itself, so that it may have left lock files of git."""
 
     def run(
         self,
@@ -77,9 +84,7 @@ class Git:
         extra = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1"}
         extra.update(env or {})
         argv = ("git", "--no-pager", *_SETTINGS, *args)
-        done = run(
-            argv, cwd=self.cwd, env=clean_environment(extra), stdin=stdin, timeout_s=timeout_s, pass_fds=self.held_locks
-        )
+        done = self._run(argv, extra, stdin=stdin, timeout_s=timeout_s, pass_fds=self.held_locks)
         if ok is not None and done.returncode not in ok:
             raise git_error(done, args)
         return done
@@ -104,10 +109,39 @@ class Git:
             extra.setdefault("GIT_TERMINAL_PROMPT", "0")
         extra.setdefault("GIT_EDITOR", "true")
         argv = ("git", "--no-pager", *_SETTINGS, *args)
-        done = run(argv, cwd=self.cwd, env=clean_environment(extra), stdin=stdin)
+        done = self._run(argv, extra, stdin=stdin)
         if ok is not None and done.returncode not in ok:
             raise git_error(done, args)
         return done
+
+    def _run(
+        self,
+        argv: Sequence[str],
+        extra: Mapping[str, str],
+        *,
+        stdin: bytes | None,
+        timeout_s: float | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> Completed:
+        try:
+            done = run(
+                argv,
+                cwd=self.cwd,
+                env=clean_environment(extra),
+                stdin=stdin,
+                timeout_s=timeout_s,
+                pass_fds=pass_fds,
+            )
+        except BaseException:
+            self.has_lost_child = True
+            raise
+        self.has_lost_child = self.has_lost_child or self.is_lost(done)
+        return done
+
+    @staticmethod
+    def is_lost(done: Completed) -> bool:
+        """Whether something ended git from outside, so that what it did is neither done nor refused."""
+        return done.returncode < 0 or done.returncode > _SIGNALLED
 
     def line(self, *args: str, env: Mapping[str, str] | None = None) -> str:
         """The single line that the command prints. Raises as `run`."""

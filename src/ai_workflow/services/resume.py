@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 
+from ai_workflow import fsio
 from ai_workflow.errors import AiwError
 from ai_workflow.services.workspace import Workspace
 
 
 def resume(ws: Workspace) -> None:
-    """Replays a journal, then settles every open intent. Costs one look at two paths when there is nothing.
+    """Replays a journal, then settles every open intent. Costs one look at three paths when there is nothing.
 
     Raises:
         AiwError: LOCKED when the killed command's git is still running, IO, CORRUPT.
     """
+    fsio.clear_unfinished(ws.layout.temp)
     if ws.store.recover():
         ws.talk("an interrupted command was completed from its journal")
     if not _has_intents(ws):

@@ -97,4 +97,5 @@ def drop(ws: Workspace, intent: Intent) -> None:
     """The commit does not exist and will not: the intent goes, aiw's documents return to what the state says."""
     with ws.store.transaction(f"drop the commit of {intent.task_id or 'the workspace'}", operation=intent.id) as change:
         change.apply(Changes(remove=(intent,)))
-    ws.documents.write_handoffs(ws.store.snapshot())
+        # Before the intent is gone with this transaction: killed in between, nobody would write them again.
+        ws.documents.write_handoffs(change.after)

@@ -203,6 +203,7 @@ def end_undo(ws: Workspace, intent: Intent) -> Undone:
         change.record_undo(plan.serials)
         # The items of the backlog are back already, by the very lines that had changed.
         ws.followed = change
+        # Before the intent is gone with this transaction: killed in between, nobody would write them again.
         ws.documents.write_handoffs(change.after)
     return Undone(id=intent.id, operations=plan.operations, commits=commits)
 

@@ -15,6 +15,8 @@ from ai_workflow.config.place import CONFIG_NAME, find_root, require_inside
 from ai_workflow.config.schema import Config
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.fsio import remove_file
+from ai_workflow.git.half_moves import take_back_half_move
+from ai_workflow.git.left_locks import clear_left_locks
 from ai_workflow.git.repository import Repository, find_repository
 from ai_workflow.locks import KernelLock
 from ai_workflow.models.project import PendingEdit
@@ -141,20 +143,38 @@ class Workspace:
     def git_effects(self, purpose: str) -> Iterator[None]:
         """Holds the lock of the git repository; git children inherit it, so an orphan of ours keeps it.
 
+        What a killed holder, or a killed child of ours, left of git's own locks is cleared: see `git.left_locks`.
+
         Raises:
             AiwError: LOCKED after the deadline, with the holder named.
         """
         path = os.path.join(self.repository.common_dir, "aiw.lock")
-        with KernelLock(path, purpose=purpose, on_wait=self.talk) as lock:
-            self.repository.git.held_locks = (lock.descriptor,)
+        git = self.repository.git
+        with KernelLock(path, purpose=purpose, on_wait=self.talk, on_left=self._settle_git) as lock:
+            git.held_locks = (lock.descriptor,)
+            git.move_note = (self._move_note, os.path.join(self.repository.git_dir, "HEAD"))
             self._sweep("aiw-index-")
+            self._sweep(f"{os.path.basename(self._move_note)}.")
             try:
                 yield
             finally:
-                self.repository.git.held_locks = ()
+                git.held_locks = ()
+                git.move_note = None
+                if git.has_lost_child:
+                    lock.settle_own()
+
+    @property
+    def _move_note(self) -> str:
+        return os.path.join(self.repository.git_dir, "aiw-moving")
+
+    def _settle_git(self, since_ns: int) -> bool:
+        if not clear_left_locks(self.repository, since_ns=since_ns):
+            return False
+        take_back_half_move(self.repository, self._move_note)
+        return True
 
     def _sweep(self, prefix: str) -> None:
-        """Removes private indexes of killed commands; while an intent is open one may still be in use."""
+        """Removes private indexes and temporaries of killed commands; with an intent open one may still be in use."""
         intents = self.layout.folder("intent")
         if os.path.isdir(intents) and os.listdir(intents):
             return

@@ -265,7 +265,6 @@ class Store:
         journal = find_journal(self.layout)
         if journal is None:
             return False
-        fsio.clear_directory(self.layout.temp)
         self._reader.forget()
         kept = apply_journal(self.layout, journal)
         self.write_documents(None, self.snapshot())

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from ai_workflow.config.ownership import runtime_paths
+from ai_workflow.git.left_locks import find_lock_files
 from ai_workflow.git.refs import count_apart, find_head_branch
 from ai_workflow.git.remotes import find_remote
 from ai_workflow.git.repository import Repository
@@ -17,7 +18,6 @@ from ai_workflow.models.task import Task
 from ai_workflow.policy.diagnosis.branches import GitFacts, Lock
 from ai_workflow.services.workspace import Workspace
 
-_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "shallow.lock")
 _YOUNG_S = 2.0
 """A lock file that is younger belongs to a git that is at work right now."""
 _BRANCHES = ("refs/heads/", "refs/remotes/", "refs/aiw/landed/")
@@ -150,15 +150,13 @@ def _has_identity(git: Git) -> bool:
 
 
 def _find_locks(root: str, repository: Repository) -> Iterable[Lock]:
-    for folder in dict.fromkeys((repository.git_dir, repository.common_dir)):
-        for name in _LOCKS:
-            path = os.path.join(folder, name)
-            try:
-                age_s = time.time() - os.stat(path).st_mtime
-            except OSError:
-                continue
-            if age_s >= _YOUNG_S:
-                yield Lock(path=_show(root, path), age_s=age_s)
+    for path in find_lock_files(repository):
+        try:
+            age_s = time.time() - os.stat(path).st_mtime
+        except OSError:
+            continue
+        if age_s >= _YOUNG_S:
+            yield Lock(path=_show(root, path), age_s=age_s)
 
 
 def _find_tracked(ws: Workspace) -> tuple[str, ...]:
