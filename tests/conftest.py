@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from support.prepared import keep_templates_in
-
 pytest.register_assert_rewrite("support")
+
+from support.prepared import keep_templates_in  # noqa: E402 - its assertions are to be rewritten
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background by a shell, as CI may be: children would ignore the Ctrl-C that some tests send them.
