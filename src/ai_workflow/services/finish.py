@@ -43,6 +43,7 @@ from ai_workflow.services.committing import (
 from ai_workflow.services.evidence import record_failure, record_intent, record_no_change
 from ai_workflow.services.isolation import folder_for_checks
 from ai_workflow.services.secret_gate import pass_gate
+from ai_workflow.services.trusting import require_trust
 from ai_workflow.services.workspace import Workspace
 
 
@@ -157,6 +158,8 @@ def _find_done(snapshot: Snapshot, request: FinishRequest) -> Task | None:
 
 
 def _finish(ws: Workspace, snapshot: Snapshot, task: Task, options: FinishOptions, listener: Listener) -> FinishResult:
+    brought = commands_of(ws, task, replace(options, extra_checks=()))
+    require_trust(ws, [command.run for command in brought])
     stashed = stash_outside(ws, snapshot, task, options) if options.stash_out_of_scope else ()
     ws.sweep_candidates()
     try:

@@ -26,6 +26,8 @@ from ai_workflow.store.layout import Layout
 from ai_workflow.store.rows import Rows
 from ai_workflow.store.transaction import Store, Transaction
 
+Ask = Callable[[str], bool]
+"""Asks the person at the terminal a question that yes answers."""
 Talk = Callable[[str], None]
 """Tells the person something on the way; never a result."""
 
@@ -55,6 +57,8 @@ class Workspace:
         self.config = config
         self.clock = clock or Clock()
         self.talk: Talk = talk or _say_nothing
+        self.ask: Ask | None = None
+        """None where nobody can be asked."""
         self.actor = find_actor() or config.ai.default_actor
         self.layout = Layout(find_state_root(root), workspace_rel=config.workspace_dir)
         said = tuple(mask(word) for word in command)
