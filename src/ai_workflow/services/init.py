@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ai_workflow import fsio
 from ai_workflow.config.detect import Detected, detect_checks
-from ai_workflow.config.load import find_root, load_config, parse_config
+from ai_workflow.config.load import find_root, load_config, parse_new_config
 from ai_workflow.config.ownership import readme_path, render_gitignore_block, update_gitignore
 from ai_workflow.config.schema import CONFIG_NAME, Config
 from ai_workflow.config.write import render_config
@@ -75,7 +75,7 @@ def initialize(request: InitRequest, *, command: Sequence[str], talk: Talk) -> I
     config_path = os.path.join(request.root, CONFIG_NAME)
     is_new = not os.path.lexists(config_path)
     if is_new:
-        config = parse_config(render_new_config(repository, request, detected), path=CONFIG_NAME)
+        config = parse_new_config(request.root, render_new_config(repository, request, detected))
     else:
         config = load_config(Path(request.root))
         _refuse_other_base(request, config)
