@@ -36,6 +36,7 @@ class Kind:
     GIT = "git"
     CHECK = "check"
     SCOPE = "scope"
+    SECRET = "secret"  # noqa: S105 - a word
     PLAN = "plan"
     IO = "io"
     CORRUPT = "corrupt"

@@ -39,7 +39,11 @@ def test_commands_of_the_table(project: Project) -> None:
 def test_options_of_the_commands_own_parser(project: Project) -> None:
     assert complete(project, "plan", "import", "--no-") == ["--no-chain"]
     assert complete(project, "plan", "import", "--dry-run", "--d") == []
-    assert complete(project, "agent", "finish", "--allow", "x", "--allow") == ["--allow-failed", "--allow"]
+    assert complete(project, "agent", "finish", "--allow", "x", "--allow") == [
+        "--allow-failed",
+        "--allow-secret",
+        "--allow",
+    ]
     assert complete(project, "agent", "run", "--mode", "") == ["single", "queue"]
     assert complete(project, "agent", "run", "--mode=q") == ["--mode=queue"]
     assert complete(project, "agent", "run", "--mode", "=", "q") == ["queue"]

@@ -9,6 +9,7 @@ from ai_workflow.checks.terminal import strip_controls
 from ai_workflow.config.schema import CheckCommand
 from ai_workflow.errors import AiwError
 from ai_workflow.models.run import CheckResult, CheckStatus
+from ai_workflow.policy.secrets import mask
 from ai_workflow.process import run_watched
 from ai_workflow.repository_variables import REPOSITORY_VARIABLES
 
@@ -97,11 +98,11 @@ def _run_check(
 
 
 def _render_tail(tail: bytes, *, truncated_bytes: int) -> str:
-    """The output as text without terminal controls, at most 64 KiB of UTF-8, saying what is missing."""
+    """The output as text without terminal controls and secrets, at most 64 KiB of UTF-8, saying what is missing."""
     if truncated_bytes:
         # The cut may have gone through a character.
         tail = tail[:3].lstrip(_CONTINUATION_BYTES) + tail[3:]
-    text = strip_controls(tail.decode("utf-8", "replace"))
+    text = mask(strip_controls(tail.decode("utf-8", "replace")))
     data = text.encode("utf-8")
     # Each byte that is no text has become three.
     if not truncated_bytes and len(data) <= _TAIL_BYTES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ai_workflow.cli.inherited import add_start_options, heed_start_options
+from ai_workflow.cli.inherited import add_secret_option, add_start_options, heed_start_options
 from ai_workflow.cli.runtime import Command, Session, to_json
 from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError, ExitCode, Kind
@@ -172,6 +172,7 @@ def add_finish_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-change", metavar="WHY", help="done without a change, for this reason")
     parser.add_argument("--allow", action="append", default=[], metavar="PATH", help="let a path outside the scope in")
+    add_secret_option(parser)
     parser.add_argument("--adopt", action="append", default=[], metavar="PATH", help="give your own change to the task")
     parser.add_argument("--stash-out-of-scope", action="store_true", help="put what is outside the scope into a stash")
     parser.add_argument("--reason", metavar="WHY", help="why a gate is passed this way; recorded")
@@ -195,6 +196,7 @@ def finish(session: Session, args: argparse.Namespace) -> int:
         no_change_reason=args.no_change,
         reason=args.reason,
         allow=tuple(args.allow),
+        allow_secrets=tuple(args.allow_secret),
         adopt=tuple(args.adopt),
         stash_out_of_scope=args.stash_out_of_scope,
     )

@@ -107,19 +107,22 @@ def _explain(error: OSError) -> AiwError:
 
 
 def _report(error: AiwError, settings: Globals) -> int:
+    from ai_workflow.policy.secrets import mask
     from ai_workflow.rendering.inert import inert
 
     code = error.exit_code
+    # Words of git, of hooks and of files may be in it.
+    message = mask(error.message)
     try:
         if settings.is_json:
             from ai_workflow.cli.runtime import format_json
 
-            document = {"kind": error.kind, "message": error.message, "hint": error.hint, "exit_code": code}
+            document = {"kind": error.kind, "message": message, "hint": error.hint, "exit_code": code}
             sys.stdout.write(format_json({"error": document}))
             sys.stdout.flush()
     except OSError:
         pass  # Then stderr and the exit code say it.
-    tell(f"error: {inert(error.message, keeps_lines=True)}\n")
+    tell(f"error: {inert(message, keeps_lines=True)}\n")
     if error.hint:
         tell(f"hint: {inert(error.hint, keeps_lines=True)}\n")
     return code
@@ -131,6 +134,7 @@ def _crash(error: BaseException, words: Sequence[str]) -> int:
     import traceback
 
     from ai_workflow import __version__
+    from ai_workflow.policy.secrets import mask
 
     text = "\n".join(
         (
@@ -149,10 +153,10 @@ def _crash(error: BaseException, words: Sequence[str]) -> int:
         with tempfile.NamedTemporaryFile(
             "w", prefix="aiw-report-", suffix=".md", delete=False, encoding="utf-8"
         ) as stream:
-            stream.write(text)
+            stream.write(mask(text))
             place = stream.name
     except OSError:
         place = "nowhere: the report could not be written"
-    tell(f"error: aiw stopped on a defect of its own: {type(error).__name__}: {error}\n")
+    tell(f"error: aiw stopped on a defect of its own: {type(error).__name__}: {mask(str(error))}\n")
     tell(f"hint: nothing is lost, the next command completes or drops what was under way; the report is in {place}\n")
     return ExitCode.INTERNAL

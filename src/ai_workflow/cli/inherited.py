@@ -38,3 +38,14 @@ def heed_start_options(session: Session, args: argparse.Namespace) -> None:
             "note: --worktree has no effect: lanes in work trees of their own are not in this release;"
             " working in this work tree"
         )
+
+
+def add_secret_option(parser: argparse.ArgumentParser) -> None:
+    """`--allow-secret`, of every command that finishes a task."""
+    parser.add_argument(
+        "--allow-secret",
+        action="append",
+        default=[],
+        metavar="FINGERPRINT",
+        help="let in what only looks like a secret; the refusal names its fingerprint",
+    )

@@ -24,11 +24,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan_prompt(session: Session, args: argparse.Namespace) -> int:
+    from ai_workflow.policy.secrets import mask
     from ai_workflow.rendering.plan_prompt import render_plan_prompt
     from ai_workflow.services import plan_prompt
 
     ws = session.open()
-    text = render_plan_prompt(plan_prompt.collect_context(ws), target=args.target)
+    text = mask(render_plan_prompt(plan_prompt.collect_context(ws), target=args.target))
     if args.prints:
         session.show(*text.rstrip("\n").split("\n"))
         session.show_json({"target": args.target, "prompt": text, "path": None})

@@ -162,6 +162,8 @@ class Session:
 
         if self._workspace is None:
             self._workspace = open_workspace(self.start, command=self.command_line, talk=self.say)
+            if not self.settings.is_json and sys.stdin.isatty() and sys.stderr.isatty():
+                self._workspace.ask = self.ask
         return self._workspace
 
     def glance(self) -> Glance:
@@ -177,6 +179,12 @@ class Session:
             with contextlib.suppress(OSError):
                 sys.stderr.write(_shown(text) + "\n")
                 sys.stderr.flush()
+
+    def ask(self, question: str) -> bool:
+        """Whether the person at the terminal answers with yes; the question goes to stderr."""
+        sys.stderr.write(f"{_shown(question)} [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def show(self, *lines: str) -> None:
         """Result lines for people; nothing with `--json`."""

@@ -92,6 +92,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config show": ("ai_workflow.cli.config:SHOW", "show settings and where each comes from"),
     "config set": ("ai_workflow.cli.config:SET", "change one setting and leave every other byte"),
     "config accept": ("ai_workflow.cli.config:ACCEPT", "record the settings and checks as accepted by a person"),
+    "trust": ("ai_workflow.cli.trust:TRUST", "let commands that this repository brings run"),
     "undo": ("ai_workflow.cli.operation:UNDO", "take back the latest operation, or everything back to one"),
     "op log": ("ai_workflow.cli.operation:LOG", "list what was done, by whom and when"),
     "op show": ("ai_workflow.cli.operation:SHOW", "show what one operation changed"),

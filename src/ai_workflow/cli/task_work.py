@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ai_workflow.cli.inherited import add_secret_option
 from ai_workflow.cli.runtime import Command, Session, to_json
 from ai_workflow.errors import AiwError, ExitCode, Kind
 
@@ -97,6 +98,8 @@ def _done_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-l", "--lane", default="core", help="the lane (default: core)")
     parser.add_argument("--commit", action="store_true", help="accepted as before; a task is done by its commit anyway")
     parser.add_argument("--summary", default="", metavar="TEXT", help="what was done, for the record")
+    add_secret_option(parser)
+    parser.add_argument("--reason", metavar="WHY", help="why it is let in; recorded")
 
 
 def _done(session: Session, args: argparse.Namespace) -> int:
@@ -107,9 +110,8 @@ def _done(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.services.finish import FinishRequest, finish_task
 
     ws = session.open()
-    request = FinishRequest(
-        lane_id=require_lane_id(args.lane), task_id=_id(args), options=FinishOptions(summary=args.summary)
-    )
+    options = FinishOptions(summary=args.summary, reason=args.reason, allow_secrets=tuple(args.allow_secret))
+    request = FinishRequest(lane_id=require_lane_id(args.lane), task_id=_id(args), options=options)
     return show_finish(session, ws, finish_task(ws, request, listener=make_listener(session)))
 
 

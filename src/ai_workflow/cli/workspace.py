@@ -45,6 +45,10 @@ def _init(session: Session, args: argparse.Namespace) -> int:
             "warning: no checks were found, so aiw cannot prove anything by itself;"
             " name some under agent.checks in .ai-workflow.yaml"
         )
+    if not done.trusted:
+        session.say(
+            "note: the config or plan came with this clone, so its commands do not run until you trust it: aiw trust"
+        )
     session.show("Next: write a plan to docs/ai/plan/milestones.md (how: docs/operator/operator.md), then run")
     session.show("  aiw agent run --lane core --mode queue")
     session.show_json(to_json(done))
@@ -56,6 +60,6 @@ INIT = Command(
     about="Writes the config, the documents, a marked block in .gitignore, and the first state. Commits nothing,\n"
     "pushes nothing, switches no branch; what you wrote is kept. Running it again completes what is missing.",
     example="aiw init",
-    shape='`{"root", "base_branch", "checks", "written", "kept", "was_new"}`.',
+    shape='`{"root", "base_branch", "checks", "written", "kept", "was_new", "trusted"}`.',
     arguments=_arguments,
 )

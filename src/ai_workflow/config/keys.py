@@ -112,6 +112,8 @@ def _effective() -> tuple[Key, ...]:
         _key("plan.commit", FLAG, "true: milestones.md belongs to the repository"),
         _key("scope.policy", POLICY, "what happens to changes outside a task's scope"),
         _key("scope.companions", PATTERNS, "files that may change with any task"),
+        _key("secrets.policy", POLICY, "what happens to a secret in a change"),
+        _key("secrets.allow", TEXTS, "fingerprints of false alarms"),
         _key("checks.timeout_s", SECONDS, "longest time of one check"),
         _key("checks.isolation", ISOLATION, "worktree: checks run in a tree of their own"),
         _key("recovery.enabled", FLAG, "false: a failing task simply stays active"),
@@ -164,8 +166,6 @@ def _reserved() -> tuple[Key, ...]:
         ("agent.env", VARIABLES, "variables for a launched agent"),
         ("agents", ADAPTERS, "own adapters, by name"),
         ("checkpoint.max_file_mb", MEGABYTES, "larger files are kept out of checkpoints"),
-        ("secrets.policy", POLICY, "what happens to a secret in a change"),
-        ("secrets.allow", TEXTS, "fingerprints of false alarms"),
         ("notify.command", COMMAND, "run when something is blocked or done"),
     ]
     for level in ("task", "milestone", "run"):

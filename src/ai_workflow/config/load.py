@@ -69,6 +69,17 @@ def load_config(root: str | os.PathLike[str]) -> Config:
     return parsed.config
 
 
+def parse_new_config(root: str | os.PathLike[str], text: str) -> Config:
+    """The configuration that a text will mean as the file of the project at `root`.
+
+    Raises:
+        AiwError: CONFIG, one line, when it is wrong, or when a path leaves the root: links may have come with a clone.
+    """
+    parsed = _parse(text.encode("utf-8", "surrogatepass"), CONFIG_NAME)
+    _require_all_inside(root, parsed)
+    return parsed.config
+
+
 def parse_config(text: str | bytes, *, path: str) -> Config:
     """The configuration that a text means, paths not followed. Pure.
 

@@ -40,7 +40,7 @@ class Story:
         self.origin = os.path.join(folder, "origin.git")
         self._tell = tell
         self._is_slow = is_slow
-        self._environment = clean_environment({"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"})
+        self._environment = clean_environment({"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1", "AIW_TRUST": "1"})
 
     def play(self) -> None:
         """Plays everything. Raises AiwError(CHECK) at the first thing that is not as told."""

@@ -142,6 +142,11 @@ def write_blob(git: Git, data: bytes) -> str:
     return git.run("hash-object", "-w", "--stdin", "--no-filters", stdin=data).stdout.decode().strip()
 
 
+def write_empty_tree(git: Git) -> str:
+    """Id of the tree that holds nothing, in the repository's own kind of hash."""
+    return git.run("hash-object", "-t", "tree", "-w", "--stdin", stdin=b"").stdout.decode().strip()
+
+
 def changed_paths(git: Git, one: str, other: str) -> tuple[str, ...]:
     """Paths that differ between two trees or commits."""
     done = git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other)

@@ -16,8 +16,11 @@ class Decision(Record, frozen=True, kw_only=True):
     """A recorded exception to a gate: who allowed what, and why (spec §6.4)."""
 
     kind: str
-    """`allow`, `add-scope`, `adopt`, `no-change`, `unproven`, `skip`, `cancel`, `audit` or `drop-parked`."""
+    """`allow`, `allow-secret`, `add-scope`, `adopt`, `no-change`, `unproven`, `skip`, `cancel`, `audit` or
+    `drop-parked`."""
     path: str | None = None
+    fingerprint: str | None = None
+    """Of the secret, with `allow-secret`."""
     reason: str
     actor: str
     at: str

@@ -21,6 +21,8 @@ class FinishOptions(Record, frozen=True, kw_only=True):
     no_change_reason: str | None = None
     reason: str | None = None
     allow: tuple[str, ...] = ()
+    allow_secrets: tuple[str, ...] = ()
+    """Fingerprints of what looks like a secret and may be committed."""
     adopt: tuple[str, ...] = ()
     stash_out_of_scope: bool = False
 

@@ -96,7 +96,8 @@ def _milestone_facts(milestone: Milestone) -> list[str]:
 
 def format_decision(decision: Decision) -> str:
     """A recorded exception as one line of Markdown."""
-    path = f" {render_code(decision.path)}" if decision.path else ""
+    named = decision.path or decision.fingerprint
+    path = f" {render_code(named)}" if named else ""
     return f"{decision.kind}{path}: {render_inline(decision.reason)} ({render_inline(decision.actor)}, {decision.at})"
 
 

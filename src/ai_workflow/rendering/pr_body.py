@@ -213,7 +213,8 @@ def _hints(milestone: Milestone, tasks: Sequence[Task], runs: dict[str, Run], de
 
 
 def _exception(decision: Decision, detail: _Detail) -> str:
-    path = f" {render_code(decision.path, max_bytes=detail.text_bytes)}" if decision.path else ""
+    named = decision.path or decision.fingerprint
+    path = f" {render_code(named, max_bytes=detail.text_bytes)}" if named else ""
     reason = render_inline(decision.reason, max_bytes=detail.text_bytes)
     return f"exception {render_inline(decision.kind)}{path}: {reason} ({render_inline(decision.actor, max_bytes=60)})"
 

@@ -17,6 +17,7 @@ from ai_workflow.models.task import Task
 from ai_workflow.policy.commit_scope import ScopeVerdict, judge_scope
 from ai_workflow.policy.gates import FinishOptions
 from ai_workflow.services.changeset import Dirt, baseline_paths, collect_dirt, require_calm, split_dirt
+from ai_workflow.services.secret_gate import pass_gate
 from ai_workflow.services.workspace import Workspace
 
 _SHOWN = 20
@@ -96,10 +97,10 @@ def stash_outside(ws: Workspace, snapshot: Snapshot, task: Task, options: Finish
 def build_candidate(
     ws: Workspace, snapshot: Snapshot, task: Task, options: FinishOptions, *, index_name: str
 ) -> Candidate:
-    """Collects the change set, passes it through the scope gate and builds its tree.
+    """Collects the change set, passes it through the gates of scope and secrets, and builds its tree.
 
     Raises:
-        AiwError: SCOPE with the paths and the ways on; GIT for the wrong place.
+        AiwError: SCOPE, SECRET with the places and the ways on; GIT for the wrong place.
     """
     status = require_place(ws, snapshot.get_milestone(task.milestone_id))
     if status.head is None:
@@ -115,13 +116,16 @@ def build_candidate(
     _tell_kept(ws, dirt, paths)
     _tell_gone(ws, task, baseline, dirt, status.head)
     head_tree = get_tree(ws.repository.git, status.head)
+    tree = _build_tree(ws, status.head, paths, removed, name=index_name) if paths else head_tree
+    search = pass_gate(ws, task, head_tree, tree, given=options.allow_secrets)
+    _require_met(ws, options.allow_secrets, search.used)
     return Candidate(
         head=status.head,
         head_tree=head_tree,
         branch=status.branch or "",
         paths=paths,
         removed=removed,
-        tree=_build_tree(ws, status.head, paths, removed, name=index_name) if paths else head_tree,
+        tree=tree,
         verdict=verdict,
         foreign=foreign,
         left_out=(*left_out, *dirt.nested),
@@ -173,6 +177,16 @@ def _require_matches(option: str, given: tuple[str, ...], present: set[str]) -> 
                 Kind.USAGE,
                 f"{option} {show_path(path)}: there is no such change",
                 hint="give the path as `git status` shows it, relative to the folder of .ai-workflow.yaml",
+            )
+
+
+def _require_met(ws: Workspace, given: tuple[str, ...], used: tuple[str, ...]) -> None:
+    for mark in given:
+        if mark not in used and ws.config.secrets.policy == "refuse":
+            raise AiwError(
+                Kind.USAGE,
+                f"--allow-secret {mark}: nothing in the change has this fingerprint",
+                hint="finish without it: the refusal names the fingerprints there are",
             )
 
 

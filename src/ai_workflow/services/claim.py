@@ -21,6 +21,7 @@ from ai_workflow.policy.claiming import (
     start_claimed_task,
 )
 from ai_workflow.policy.finishing import last_failure
+from ai_workflow.policy.secrets import mask
 from ai_workflow.services import parking
 from ai_workflow.services.changeset import collect_dirt, split_dirt
 from ai_workflow.services.workspace import Workspace
@@ -151,7 +152,7 @@ def render(
     folder = ws.config.prompts.templates_dir
     owner = owner_of_work(snapshot, task)
     failure: Run | None = last_failure(snapshot, owner)
-    return render_task_prompt(
+    text = render_task_prompt(
         snapshot,
         task,
         claimed=claimed,
@@ -163,6 +164,7 @@ def render(
         early_paths=early_paths,
         templates=os.path.join(ws.root, *folder.split("/")) if folder else None,
     )
+    return mask(text)
 
 
 def _early_paths(ws: Workspace, lane_id: str) -> tuple[str, ...]:

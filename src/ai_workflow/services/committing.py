@@ -6,6 +6,8 @@ import os
 import sys
 import time
 
+from msgspec.structs import replace
+
 from ai_workflow.config.ownership import backlog_path
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.commits import (
@@ -22,11 +24,47 @@ from ai_workflow.git.commits import (
 from ai_workflow.git.refs import find_commit, move_ref
 from ai_workflow.git.status import key_to_path
 from ai_workflow.models.operation import Intent
-from ai_workflow.services.own_edits import merge_staged
+from ai_workflow.models.run import Run
+from ai_workflow.models.snapshot import Changes
+from ai_workflow.models.task import Task
+from ai_workflow.policy.secrets import mask
+from ai_workflow.services.own_edits import merge_staged, plan_own_edits, put_into
 from ai_workflow.services.workspace import Workspace
 
 _INDEX_TRIES = 20
 _ORPHAN_WAIT_S = 30.0
+
+
+def write_documents(ws: Workspace, task_id: str, index: PrivateIndex, *, tree: str) -> tuple[str, ...]:
+    """Writes the handoffs as they are once the task is done, and puts them and aiw's own edits into the index.
+
+    Returns:
+        Their paths, relative to the top.
+    """
+    snapshot = ws.store.snapshot()
+    task = snapshot.get_task(task_id)
+    after = snapshot.apply(Changes(put=(replace(task, status="done"),)))
+    handoffs = tuple(ws.repository.from_root(rel) for rel in ws.documents.write_handoffs(after))
+    index.take_from_work_tree(handoffs)
+    own = plan_own_edits(ws, snapshot, after, tree=tree)
+    put_into(index, ws.repository.git, own)
+    return tuple(dict.fromkeys((*handoffs, *own.paths)))
+
+
+def commit_message(ws: Workspace, task: Task, run: Run, intent: Intent) -> str:
+    """The message of the task's commit (spec §6.4 step 7)."""
+    from ai_workflow.rendering.commit_message import render_commit_message
+
+    text = render_commit_message(
+        task,
+        ws.store.snapshot().get_milestone(task.milestone_id),
+        subject_template=ws.config.git.commit_subject,
+        run_id=run.id,
+        operation=intent.id,
+        project_rel=ws.repository.prefix.rstrip("/") or None,
+        unproven=intent.unproven,
+    )
+    return mask(text)
 
 
 def make_intended_commit(ws: Workspace, intent: Intent, index: PrivateIndex, message: str) -> str | Refusal:

@@ -12,13 +12,14 @@ from ai_workflow.config.schema import Config
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Task
+from ai_workflow.policy.secrets import mask
 from ai_workflow.store.layout import Layout
 
 _MIRROR = re.compile(r"(TASK-\d+|M\d+(-\d+)?)-.*\.md")
 
 
 class Documents:
-    """Writes documents of one workspace; each only when its bytes differ."""
+    """Writes documents of one workspace, without secrets; each only when its bytes differ."""
 
     def __init__(self, *, root: str, layout: Layout, config: Config) -> None:
         self._root = root
@@ -67,7 +68,7 @@ class Documents:
         verdict = "fail" if run.status != "completed" else "unproven" if task.unproven else "pass"
         reasons = (run.summary,) if run.status == "failed" and run.summary else ()
         text = render_audit(task, run, verdict=verdict, reasons=reasons, decisions=task.decisions)
-        fsio.write_if_changed(self._layout.in_root(task.audit_path), text.encode(), temp_dir=self._layout.temp)
+        self._write(self._layout.in_root(task.audit_path), text)
 
     def _follow_milestone(self, old: Milestone | None, after: Snapshot, milestone: Milestone) -> None:
         from ai_workflow.rendering.mirrors import milestone_mirror_name, render_milestone_mirror
@@ -121,7 +122,7 @@ class Documents:
         paths = [rel for rel in handoff_paths(self._config) if only is None or rel in only]
         for rel in paths:
             text = texts[rel.rsplit("/", 1)[-1]]
-            fsio.write_if_changed(os.path.join(self._root, *rel.split("/")), text.encode(), temp_dir=self._layout.temp)
+            self._write(os.path.join(self._root, *rel.split("/")), text)
         return tuple(paths)
 
     def write_queue_runbook(self, snapshot: Snapshot) -> str:
@@ -136,10 +137,13 @@ class Documents:
 
     def write_document(self, rel: str, text: str) -> None:
         """Writes a generated document, path relative to the state's root. Raises AiwError(IO)."""
-        fsio.write_if_changed(self._layout.in_root(rel), text.encode(), temp_dir=self._layout.temp)
+        self._write(self._layout.in_root(rel), text)
 
     def _runtime(self, rel: str) -> str:
         return os.path.join(self._layout.workspace, *rel.split("/"))
 
     def _write_runtime(self, rel: str, text: str) -> None:
-        fsio.write_if_changed(self._runtime(rel), text.encode(), temp_dir=self._layout.temp)
+        self._write(self._runtime(rel), text)
+
+    def _write(self, path: str, text: str) -> None:
+        fsio.write_if_changed(path, mask(text).encode(), temp_dir=self._layout.temp)

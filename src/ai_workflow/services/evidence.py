@@ -94,6 +94,10 @@ def _decisions(ws: Workspace, options: FinishOptions, *, now: str) -> tuple[Deci
     reason = (options.reason or "").strip()
     made = [Decision(kind="allow", path=path, reason=reason, actor=ws.actor, at=now) for path in options.allow]
     made += [Decision(kind="adopt", path=path, reason=reason, actor=ws.actor, at=now) for path in options.adopt]
+    made += [
+        Decision(kind="allow-secret", fingerprint=mark, reason=reason, actor=ws.actor, at=now)
+        for mark in options.allow_secrets
+    ]
     if options.weakens_proof:
         made.append(Decision(kind="unproven", reason=reason, actor=ws.actor, at=now))
     if options.no_change_reason:

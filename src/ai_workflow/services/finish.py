@@ -7,19 +7,21 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from ai_workflow.checks.runner import CheckCommand, run_checks
+from ai_workflow.config.ownership import handoff_paths
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.commits import PrivateIndex, Refusal
 from ai_workflow.git.status import path_to_key, show_path
 from ai_workflow.models.base import Record
 from ai_workflow.models.lane import DirtyPath
 from ai_workflow.models.operation import Intent
-from ai_workflow.models.run import CheckResult, Run
+from ai_workflow.models.run import CheckResult
 from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.policy.finishing import require_finishable
 from ai_workflow.policy.gates import FinishOptions, Verdict, judge
 from ai_workflow.policy.recovery import find_repaired
-from ai_workflow.services import claim, closeout, own_edits, resume, settling
+from ai_workflow.policy.secrets import mask
+from ai_workflow.services import claim, closeout, resume, settling
 from ai_workflow.services.candidate import (
     Candidate,
     build_candidate,
@@ -30,15 +32,19 @@ from ai_workflow.services.candidate import (
 )
 from ai_workflow.services.committing import (
     beyond_checked,
+    commit_message,
     find_made_commit,
     make_intended_commit,
     take_back,
     without,
     work_tree_holds,
+    write_documents,
 )
 from ai_workflow.services.evidence import record_failure, record_intent, record_no_change
 from ai_workflow.services.isolation import folder_for_checks
 from ai_workflow.services.listener import Listener
+from ai_workflow.services.secret_gate import pass_gate
+from ai_workflow.services.trusting import require_trust
 from ai_workflow.services.workspace import Workspace
 
 
@@ -73,6 +79,7 @@ def finish_task(ws: Workspace, request: FinishRequest, *, listener: Listener | N
         AiwError: every refusal; the task, the index and the work tree are then as they were.
     """
     _require_reason(request.options)
+    request = replace(request, options=_without_secrets(request.options))
     resume.resume(ws)
     snapshot = ws.store.snapshot()
     done = _find_done(snapshot, request)
@@ -109,13 +116,23 @@ def _listeners(
 
 
 def _require_reason(options: FinishOptions) -> None:
-    weak = options.weakens_proof or options.allow or options.adopt
+    weak = options.weakens_proof or options.allow or options.adopt or options.allow_secrets
     if weak and not (options.reason and options.reason.strip()):
         raise AiwError(
             Kind.USAGE,
             "this finish goes round a gate, so it needs a reason",
             hint="add --reason 'why this is right'; it is recorded with the task",
         )
+
+
+def _without_secrets(options: FinishOptions) -> FinishOptions:
+    """The words of a person are recorded, so they are masked first."""
+    return replace(
+        options,
+        summary=mask(options.summary),
+        reason=mask(options.reason) if options.reason else options.reason,
+        no_change_reason=mask(options.no_change_reason) if options.no_change_reason else options.no_change_reason,
+    )
 
 
 def _find_done(snapshot: Snapshot, request: FinishRequest) -> Task | None:
@@ -135,6 +152,8 @@ def _find_done(snapshot: Snapshot, request: FinishRequest) -> Task | None:
 
 
 def _finish(ws: Workspace, snapshot: Snapshot, task: Task, options: FinishOptions, listener: Listener) -> FinishResult:
+    brought = commands_of(ws, task, replace(options, extra_checks=()))
+    require_trust(ws, [command.run for command in brought])
     stashed = stash_outside(ws, snapshot, task, options) if options.stash_out_of_scope else ()
     ws.sweep_candidates()
     try:
@@ -286,6 +305,10 @@ def _commit(
         index = PrivateIndex.reopen(ws.repository, name=candidate.index_name)
         try:
             documents = write_documents(ws, task.id, index, tree=candidate.tree)
+            handoffs = tuple(ws.repository.from_root(rel) for rel in handoff_paths(ws.config))
+            # Those hold no secret; decision records and the backlog are what people write.
+            if without(documents, handoffs):
+                pass_gate(ws, task, candidate.tree, index.write_tree(), given=options.allow_secrets)
             made = make_intended_commit(ws, intent, index, commit_message(ws, task, run, intent))
             if isinstance(made, Refusal):
                 raise AiwError(
@@ -304,37 +327,6 @@ def _commit(
         return made
 
 
-def write_documents(ws: Workspace, task_id: str, index: PrivateIndex, *, tree: str) -> tuple[str, ...]:
-    """Writes the handoffs as they are once the task is done, and puts them and aiw's own edits into the index.
-
-    Returns:
-        Their paths, relative to the top.
-    """
-    snapshot = ws.store.snapshot()
-    task = snapshot.get_task(task_id)
-    after = snapshot.apply(Changes(put=(replace(task, status="done"),)))
-    handoffs = tuple(ws.repository.from_root(rel) for rel in ws.documents.write_handoffs(after))
-    index.take_from_work_tree(handoffs)
-    own = own_edits.plan_own_edits(ws, snapshot, after, tree=tree)
-    own_edits.put_into(index, ws.repository.git, own)
-    return tuple(dict.fromkeys((*handoffs, *own.paths)))
-
-
-def commit_message(ws: Workspace, task: Task, run: Run, intent: Intent) -> str:
-    """The message of the task's commit (spec §6.4 step 7)."""
-    from ai_workflow.rendering.commit_message import render_commit_message
-
-    return render_commit_message(
-        task,
-        ws.store.snapshot().get_milestone(task.milestone_id),
-        subject_template=ws.config.git.commit_subject,
-        run_id=run.id,
-        operation=intent.id,
-        project_rel=ws.repository.prefix.rstrip("/") or None,
-        unproven=intent.unproven,
-    )
-
-
 def _verify(
     ws: Workspace,
     task: Task,
@@ -351,6 +343,13 @@ def _verify(
         return
     shown = ", ".join(show_path(path) for path in altered[:5])
     _refuse_foreign(ws, task, candidate, intent, made, altered=altered)
+    try:
+        pass_gate(ws, task, intent.tree, made, given=options.allow_secrets)
+    except AiwError as error:
+        take_back(ws, intent, made)
+        raise AiwError(
+            error.kind, f"a hook changed the commit; it was taken back: {error.message}", hint=error.hint
+        ) from error
     ws.talk(f"a hook changed what was committed ({shown}): checking that")
     is_pure = ws.config.checks.isolation == "worktree"
     differs = not is_pure and not work_tree_holds(ws, made, altered)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ai_workflow import fsio
 from ai_workflow.config.detect import Detected, detect_checks
-from ai_workflow.config.load import load_config, parse_config
+from ai_workflow.config.load import load_config, parse_new_config
 from ai_workflow.config.ownership import readme_path, render_gitignore_block, update_gitignore
 from ai_workflow.config.place import CONFIG_NAME, find_root
 from ai_workflow.config.schema import Config
@@ -31,6 +31,7 @@ from ai_workflow.models.snapshot import Changes
 from ai_workflow.policy.events import make_event
 from ai_workflow.services import resume
 from ai_workflow.services.reset import counters_of_commits
+from ai_workflow.services.trusting import grant_own
 from ai_workflow.services.workspace import Talk, Workspace
 
 _USUAL_NAMES = ("main", "master", "trunk", "develop")
@@ -58,6 +59,8 @@ class Initialized(Record, frozen=True, kw_only=True):
     kept: tuple[str, ...]
     """Files that were there and differ: a person's."""
     was_new: bool
+    trusted: bool = False
+    """Whether commands that the repository brings may run."""
 
 
 def initialize(request: InitRequest, *, command: Sequence[str], talk: Talk) -> Initialized:
@@ -72,7 +75,7 @@ def initialize(request: InitRequest, *, command: Sequence[str], talk: Talk) -> I
     config_path = os.path.join(request.root, CONFIG_NAME)
     is_new = not os.path.lexists(config_path)
     if is_new:
-        config = parse_config(render_new_config(repository, request, detected), path=CONFIG_NAME)
+        config = parse_new_config(request.root, render_new_config(repository, request, detected))
     else:
         config = load_config(request.root)
         _refuse_other_base(request, config)
@@ -83,7 +86,9 @@ def initialize(request: InitRequest, *, command: Sequence[str], talk: Talk) -> I
         before.require_undamaged()
         if not request.begins_anew:
             _refuse_unknown_history(ws, repository)
-    return _write(ws, request, detected, before_documents=before.project.documents if before.project else {})
+    documents = before.project.documents if before.project else {}
+    done = _write(ws, request, detected, before_documents=documents)
+    return replace(done, trusted=grant_own(ws))
 
 
 def render_new_config(repository: Repository, request: InitRequest, detected: Detected) -> str:

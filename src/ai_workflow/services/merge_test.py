@@ -13,6 +13,7 @@ from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.run import CheckResult
 from ai_workflow.policy.gates import describe_failure
 from ai_workflow.services.landing import Listeners, Reached, find_last_commit, name_of_target, stop
+from ai_workflow.services.trusting import is_trusted, untrusted_message
 from ai_workflow.services.workspace import Workspace
 
 
@@ -27,6 +28,9 @@ def run_merge_test(
     commands = _commands(ws, milestone)
     if not commands:
         return Reached()
+    if not is_trusted(ws):
+        message = untrusted_message([command.run for command in commands])
+        return stop(ws, milestone, "human", "test-merge", message, next_command=ws.command("trust"))
     ws.talk(f"testing {milestone.id} merged with {name_of_target(ws, remote)}")
     results = _run_at(ws, milestone, merge_sha, commands, listeners)
     if isinstance(results, Reached):

@@ -38,6 +38,7 @@ from ai_workflow.policy.takeover import Setting, Takeover, take_over
 from ai_workflow.policy.takeover_stubs import add_committed_tasks, add_missing_milestones
 from ai_workflow.services.changeset import collect_dirt, make_baseline
 from ai_workflow.services.old_state import read_git_facts, read_old_state, read_task_commits
+from ai_workflow.services.trusting import grant_own
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import encode, encode_line, kind_of
 from ai_workflow.store.legacy import is_legacy
@@ -88,6 +89,7 @@ def migrate(ws: Workspace, *, is_dry_run: bool = False) -> Migrated:
             whole.replace(wanted, operation=_operation_id(wanted))
             whole.remove_empty_folders()
             ws.documents.write_handoffs(ws.store.snapshot())
+            grant_own(ws, (f"{ws.layout.state_rel}/project.json",))
             return replace(migrated, outcome="migrated")
     return _go_on(ws, is_dry_run=False)
 

@@ -18,6 +18,7 @@ from ai_workflow.git.commits import (
     read_tree_entries,
     set_index_entries,
     write_blob,
+    write_empty_tree,
 )
 from ai_workflow.git.refs import advance_branch, branch_ref, find_commit
 from ai_workflow.git.status import describe_path, key_to_path, path_to_key, read_status
@@ -25,6 +26,7 @@ from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.operation import Intent
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.services.committing import beyond_checked, make_intended_commit, sync_user_index
+from ai_workflow.services.secret_gate import require_no_secret
 from ai_workflow.services.workspace import Workspace
 
 SUBJECT = "aiw: set up workspace"
@@ -84,7 +86,7 @@ def commit_scaffold(ws: Workspace, *, base_branch: str, head_branch: str | None)
         The commit, or None when nothing was missing.
 
     Raises:
-        AiwError: GIT when a hook or git refuses; nothing is moved then.
+        AiwError: GIT when a hook or git refuses, SECRET; nothing is moved then.
     """
     git = ws.repository.git
     base = find_commit(git, branch_ref(base_branch))
@@ -162,12 +164,18 @@ def _intend(
     with ws.store.transaction("set up workspace") as change:
         index = PrivateIndex(ws.repository, base=base, name=f"index-{change.operation_id}")
         index.set_entries({path: f"100644 {write_blob(git, data)}" for path, data in missing.items()})
+        tree = index.write_tree()
+        try:
+            require_no_secret(ws, base or write_empty_tree(git), tree, subject=SUBJECT)
+        except AiwError:
+            index.close()
+            raise
         intent = Intent(
             id=change.operation_id,
             kind="scaffold",
             branch=branch_ref(base_branch),
             head=base,
-            tree=index.write_tree(),
+            tree=tree,
             index_file=index.path,
             paths=tuple(path_to_key(path) for path in missing),
             at=change.now,

@@ -30,7 +30,7 @@ from ai_workflow.git.runner import split_nul
 from ai_workflow.models.base import Record
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.status import TASK_ACTIVE
-from ai_workflow.services import resume
+from ai_workflow.services import resume, trusting
 from ai_workflow.services.init import InitRequest, render_new_config
 from ai_workflow.services.reports import FILES
 from ai_workflow.services.workspace import Workspace
@@ -297,6 +297,7 @@ def _clean_git_folder(ws: Workspace) -> None:
     for name in os.listdir(ws.repository.git_dir):
         if name.startswith(("aiw-index-", "aiw-candidate-")):
             fsio.remove_file(os.path.join(ws.repository.git_dir, name))
+    trusting.revoke(ws)
     fsio.remove_file(os.path.join(ws.repository.common_dir, "aiw.lock"))
 
 

@@ -22,11 +22,14 @@ from ai_workflow.locks import KernelLock
 from ai_workflow.models.project import PendingEdit
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Task
+from ai_workflow.policy.secrets import mask
 from ai_workflow.services.documents import Documents
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.rows import Rows
 from ai_workflow.store.transaction import Store, Transaction
 
+Ask = Callable[[str], bool]
+"""Asks the person at the terminal a question that yes answers."""
 Talk = Callable[[str], None]
 """Tells the person something on the way; never a result."""
 
@@ -65,9 +68,12 @@ class Workspace:
         self.config = config
         self.clock = clock or Clock()
         self.talk: Talk = talk or _say_nothing
+        self.ask: Ask | None = None
+        """None where nobody can be asked."""
         self.actor = find_actor() or config.ai.default_actor
         self.layout = Layout(find_state_root(root), workspace_rel=config.workspace_dir)
-        self.store = Store(self.layout, clock=self.clock, actor=self.actor, command=command, on_wait=self.talk)
+        said = tuple(mask(word) for word in command)
+        self.store = Store(self.layout, clock=self.clock, actor=self.actor, command=said, on_wait=self.talk)
         self.documents = Documents(root=root, layout=self.layout, config=config)
         self.store.write_documents = self._follow
         self.store.before_commit = self._follow_backlog
