@@ -41,8 +41,8 @@ def test_options_of_the_commands_own_parser(project: Project) -> None:
     assert complete(project, "plan", "import", "--dry-run", "--d") == []
     assert complete(project, "agent", "finish", "--allow", "x", "--allow") == [
         "--allow-failed",
-        "--allow-secret",
         "--allow",
+        "--allow-secret",
     ]
     assert complete(project, "agent", "run", "--mode", "") == ["single", "queue"]
     assert complete(project, "agent", "run", "--mode=q") == ["--mode=queue"]
