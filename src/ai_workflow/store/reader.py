@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from ai_workflow import fsio
-from ai_workflow.errors import AiwError, Kind
+from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
 from ai_workflow.models.base import Entity
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import AnyEntity, Damage, Snapshot
@@ -17,6 +17,7 @@ from ai_workflow.store.layout import KIND_FOLDERS, Layout
 from ai_workflow.store.legacy import is_legacy, legacy_error
 
 _E = TypeVar("_E", bound=Entity)
+MISPLACED = "a file stands where this folder must be"
 
 
 def read_snapshot(layout: Layout) -> Snapshot:
@@ -31,6 +32,9 @@ def read_snapshot(layout: Layout) -> Snapshot:
     overlay = overlay_of(find_journal(layout))
     damaged: list[Damage] = []
     entities: dict[type, dict[str, AnyEntity]] = {}
+    if is_misplaced(layout.state):
+        damaged.append(Damage(path=layout.state_rel, line=None, message=MISPLACED))
+        return Snapshot(project=None, entities={}, damaged=tuple(damaged))
     for kind in KIND_FOLDERS:
         record = KINDS[kind]
         entities[record] = _read_folder(layout, kind, overlay, damaged)
@@ -44,6 +48,25 @@ def read_snapshot(layout: Layout) -> Snapshot:
             Damage(path=project_path, line=None, message="the file is missing, and the rest of the state is there")
         )
     return Snapshot(project=project, entities=entities, damaged=tuple(damaged))
+
+
+def is_misplaced(folder: str) -> bool:
+    """Whether something else stands where a folder of the state must be."""
+    return os.path.lexists(folder) and not os.path.isdir(folder)
+
+
+def require_folders(layout: Layout, rels: Sequence[str]) -> None:
+    """Passes when the files can be written where they belong: after the commit point it would be too late to refuse.
+
+    Args:
+        rels: relative to the state folder.
+
+    Raises:
+        AiwError: CORRUPT, naming the folder.
+    """
+    for folder in sorted({rel.rpartition("/")[0] for rel in rels} - {""}):
+        if is_misplaced(layout.in_state(folder)):
+            raise AiwError(Kind.CORRUPT, f"{layout.state_rel}/{folder}: {MISPLACED}", hint=DAMAGE_HINT)
 
 
 def list_names(folder: str) -> list[str]:
@@ -62,7 +85,13 @@ def _read_folder(
 ) -> dict[str, AnyEntity]:
     folder_rel = KIND_FOLDERS[kind]
     folder = layout.folder(kind)
-    names = set(list_names(folder))
+    names: set[str] = set()
+    try:
+        names.update(list_names(folder))
+    except AiwError as error:
+        # The other kinds stay usable.
+        message = MISPLACED if is_misplaced(folder) else error.message
+        damaged.append(Damage(path=f"{layout.state_rel}/{folder_rel}", line=None, message=message))
     names.update(path.split("/")[1] for path in overlay if path.startswith(f"{folder_rel}/"))
     found: dict[str, AnyEntity] = {}
     for name in sorted(names):

@@ -36,6 +36,9 @@ class Rows:
 
     def project(self) -> Row | None:
         """`project.json`, or None."""
+        if os.path.lexists(self._layout.state) and not os.path.isdir(self._layout.state):
+            self.damaged.append(f"{self._layout.state_rel}: a file stands where this folder must be")
+            return None
         row = self._read("project.json", None)
         if row is None and not self.damaged and os.path.isfile(self._layout.in_state("lanes/core.json")):
             if not self._accepts_old:
@@ -51,7 +54,9 @@ class Rows:
         except FileNotFoundError:
             names = set()
         except OSError as error:
-            raise AiwError(Kind.IO, f"cannot read {self._layout.folder(kind)}: {error.strerror}") from error
+            # The other kinds stay usable.
+            names = set()
+            self._damage(folder_rel, f": this folder cannot be read: {error.strerror}")
         names.update(path.split("/")[1] for path in self._overlay if path.startswith(f"{folder_rel}/"))
         rows = []
         for name in sorted(names, key=_order):
@@ -63,6 +68,9 @@ class Rows:
 
     def find(self, kind: str, entity_id: str) -> Row | None:
         """One entity, or None when it does not exist or is damaged (see `damaged`)."""
+        folder = self._layout.folder(kind)
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            self._damage(KIND_FOLDERS[kind], ": a file stands where this folder must be")
         return self._read(f"{KIND_FOLDERS[kind]}/{entity_id}.json", entity_id)
 
     def _read(self, rel: str, entity_id: str | None) -> Row | None:
