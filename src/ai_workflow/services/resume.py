@@ -18,14 +18,22 @@ from ai_workflow.services.committing import beyond_checked, find_made_commit, sy
 from ai_workflow.services.workspace import Workspace
 
 
-def resume(ws: Workspace) -> None:
-    """Replays a journal, then settles every open intent. Costs one look at two paths when there is nothing.
+def resume(ws: Workspace, *, needs_state: bool = True) -> None:
+    """Replays a journal, then settles every open intent. Costs one look at three paths when there is nothing.
+
+    Args:
+        needs_state: whether a workspace whose state is gone is refused.
 
     Raises:
-        AiwError: LOCKED when the killed command's git is still running, IO, CORRUPT.
+        AiwError: LOCKED when the killed command's git is still running, IO, CORRUPT; STATE when commits hold work of
+            aiw and there is no state.
     """
     if ws.store.recover():
         ws.talk("an interrupted command was completed from its journal")
+    if needs_state and not os.path.lexists(ws.layout.project) and not ws.store.snapshot().damaged:
+        from ai_workflow.services.history import require_no_lost_state
+
+        require_no_lost_state(ws)
     if not _has_intents(ws):
         return
     for intent in ws.store.snapshot().intents.values():

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ai_workflow.errors import AiwError, Kind
+from ai_workflow.errors import NO_STATE_HINT, AiwError, Kind
 from ai_workflow.services.glance import Glance
 
 Row = dict[str, Any]
@@ -30,7 +30,7 @@ def read_status(glance: Glance) -> Row:
     rows = glance.rows
     project = rows.project()
     if project is None and not rows.damaged:
-        raise AiwError(Kind.STATE, "this workspace has no state yet", hint="run `aiw init`")
+        raise AiwError(Kind.STATE, "this workspace has no state yet", hint=NO_STATE_HINT)
     tasks = rows.of("task")
     milestones = rows.of("milestone")
     lanes = rows.of("lane")
