@@ -198,7 +198,7 @@ def _diagnose_state(ws: Workspace, snapshot: Snapshot, names: Names) -> Iterator
             path=project,
             fix=names.command(*(("state", "rebuild") if _find_last_task(ws) else ("init",))),
         )
-    elif "core" not in snapshot.lanes and names.file("lane", "core") not in damaged:
+    elif "core" not in snapshot.lanes and not damaged & _places_of_lane(ws, names):
         yield Diagnosis(
             level="error",
             code="lane-missing",
@@ -223,6 +223,12 @@ def _find_last_task(ws: Workspace) -> str | None:
         return find_last_task(ws)
     except AiwError:
         return None
+
+
+def _places_of_lane(ws: Workspace, names: Names) -> set[str]:
+    """The lane's file, and the folders that it lies in."""
+    path = names.file("lane", "core")
+    return {path, path.rpartition("/")[0], ws.layout.state_rel}
 
 
 def _diagnose_damage(ws: Workspace, snapshot: Snapshot, names: Names) -> Iterator[Diagnosis]:
