@@ -12,6 +12,7 @@ from typing import Any
 
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.store.layout import KIND_FOLDERS, Layout
+from ai_workflow.store.shapes import fits
 
 SCHEMA_VERSION = 2
 Row = dict[str, Any]
@@ -99,7 +100,22 @@ class Rows:
         if not isinstance(row.get("schema_version"), int) or row["schema_version"] > SCHEMA_VERSION:
             self._damage(rel, ": written by another version of aiw")
             return None
+        if not self._accepts_old and not fits(_kind_of(rel), row) and not self._is_accepted(rel, text):
+            return None
         return row
+
+    def _is_accepted(self, rel: str, text: str | bytes) -> bool:
+        """Whether the file holds a record all the same: one with fewer fields, written by an earlier release."""
+        from ai_workflow.store.codec import KINDS, DecodeError, decode
+
+        data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+        try:
+            decode(KINDS[_kind_of(rel)], data, path=rel)
+        except DecodeError as error:
+            line = f":{error.damage.line}" if error.damage.line else ""
+            self._damage(rel, f"{line}: {error.damage.message}")
+            return False
+        return True
 
     def _refuse_legacy(self) -> None:
         from ai_workflow.store.legacy import is_legacy, legacy_error
@@ -122,6 +138,11 @@ class Rows:
         except (ValueError, KeyError, TypeError, RecursionError):
             self._damage("journal.json", ": the journal is damaged")
             return {}
+
+
+def _kind_of(rel: str) -> str:
+    folder = rel.partition("/")[0]
+    return next((kind for kind, name in KIND_FOLDERS.items() if name == folder), "project")
 
 
 def _order(name: str) -> tuple[list[int], str]:
