@@ -2,7 +2,7 @@
 UV ?= uv
 RUN ?= $(UV) run
 
-.PHONY: check lint types layers test test-long crash golden guide reference
+.PHONY: check lint types layers test test-long crash fuzz races golden guide reference
 
 check: lint types layers test
 
@@ -26,6 +26,14 @@ test-long:
 # Every write point of every command, instead of a sample.
 crash:
 	AIW_ALL_CRASH_POINTS=1 $(RUN) python -m pytest -m slow tests/faults
+
+# Documents, state files and arguments that nobody should have written: many examples instead of a few.
+fuzz:
+	AIW_FUZZ_EXAMPLES=$${AIW_FUZZ_EXAMPLES:-1000} $(RUN) python -m pytest tests/fuzz
+
+# Histories of many processes at once, some of them killed; AIW_RACE_SEED=N begins with that one.
+races:
+	AIW_RACE_ROUNDS=$${AIW_RACE_ROUNDS:-20} $(RUN) python -m pytest -m slow tests/faults/test_races.py
 
 golden:
 	UPDATE_GOLDEN=1 $(RUN) python -m pytest tests/rendering -n 0
