@@ -166,9 +166,9 @@ def test_many_bootstraps_start_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("has_undo", [False, True], ids=["forward", "with-undo"])
 def test_whatever_many_processes_report_is_so(tmp_path: Path, has_undo: bool) -> None:
     """`AIW_RACE_SEED=N` repeats a history, as far as the scheduler does; `AIW_RACE_ROUNDS=N` plays more of them."""
-    seed = int(os.environ.get("AIW_RACE_SEED") or int.from_bytes(os.urandom(4)))
-    for number in range(int(os.environ.get("AIW_RACE_ROUNDS", "1"))):
-        print(f"AIW_RACE_SEED={seed + number}")
+    for number in range(ROUNDS):
+        seed = SEED + number
+        print(f"AIW_RACE_SEED={seed}")
         project = make_ready(tmp_path / str(number), remote=False, plan=PLAN)
         race = Race(project, seed, has_undo=has_undo)
         for _ in range(4):

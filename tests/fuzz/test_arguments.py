@@ -108,7 +108,7 @@ def origin(tmp_path: Path) -> Project:
     return prepared(prepare, tmp_path)
 
 
-@examples(20)
+@examples(8)
 @given(name=st.sampled_from(_NAMES), words=st.lists(_ANY, max_size=6), stdin=st.text(max_size=60))
 def test_any_arguments(
     origin: Project, tmp_path_factory: pytest.TempPathFactory, name: str, words: list[str], stdin: str
@@ -125,7 +125,7 @@ def test_any_arguments(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@examples(40)
+@examples(25)
 @given(words=st.lists(_ANY, min_size=1, max_size=5))
 def test_any_words_at_all(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
     folder = tmp_path_factory.mktemp("empty")
@@ -138,7 +138,7 @@ def test_any_words_at_all(tmp_path_factory: pytest.TempPathFactory, words: list[
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@examples(4)
+@examples(3)
 @given(name=st.sampled_from(_NAMES), words=st.lists(st.binary(min_size=1, max_size=12), max_size=4))
 def test_bytes_as_arguments_of_a_real_process(origin: Project, name: str, words: list[bytes]) -> None:
     argv = [word.replace(b"\0", b"") for word in words]

@@ -137,7 +137,7 @@ def both(document: str) -> st.SearchStrategy[bytes]:
     return mutants(document.encode()) | GRAMMAR.map(lambda text: text.encode("utf-8", "surrogatepass"))
 
 
-@examples(60)
+@examples(30)
 @given(data=both(RICH_PLAN))
 def test_a_plan(data: bytes) -> None:
     text = refuses_or(decode_plan, data, "plan.md")
@@ -156,7 +156,7 @@ def test_a_plan(data: bytes) -> None:
     refuses_or(extract_plan, text)
 
 
-@examples(60)
+@examples(30)
 @given(data=both(BACKLOG), number=st.integers(0, 12), text=GRAMMAR)
 def test_a_backlog_and_its_edits(data: bytes, number: int, text: str) -> None:
     source = refuses_or(decode_plan, data, "backlog.md")
@@ -180,13 +180,13 @@ def test_a_backlog_and_its_edits(data: bytes, number: int, text: str) -> None:
         refuses_or(parse_backlog, after, path="backlog.md")
 
 
-@examples(80)
+@examples(30)
 @given(data=mutants(CONFIG.encode()))
 def test_a_config(data: bytes) -> None:
     refuses_or(parse_config, data.decode("utf-8", "replace"), path=".ai-workflow.yaml")
 
 
-@examples(60)
+@examples(30)
 @given(data=both(render_adr(DECISION)))
 def test_a_decision(data: bytes) -> None:
     text = refuses_or(decode_plan, data, "adr.md")

@@ -82,7 +82,7 @@ def look(project: Project) -> list[int]:
     return codes
 
 
-@examples(25)
+@examples(12)
 @given(data=st.data())
 def test_a_damaged_file_leaves_the_others_listed_and_is_not_touched(origin: Project, data: st.DataObject) -> None:
     rel = data.draw(st.sampled_from(files(origin)))
@@ -105,7 +105,7 @@ def test_a_damaged_file_leaves_the_others_listed_and_is_not_touched(origin: Proj
         path.write_bytes(whole)
 
 
-@examples(6)
+@examples(3)
 @given(data=st.data())
 def test_writing_commands_do_not_write_over_damage_and_a_repair_keeps_it(
     origin: Project, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -163,7 +163,7 @@ null, "text": null}, {"path": "conflicts/x", "before": null, "text": "x", "data"
 """
 
 
-@examples(8)
+@examples(4)
 @given(data=st.data())
 def test_a_damaged_lock_or_cache_stops_nothing(origin: Project, data: st.DataObject) -> None:
     names = [name for name in sorted(os.listdir(origin.path / WORKSPACE / "locks")) if name != "unfinished"]
@@ -177,7 +177,7 @@ def test_a_damaged_lock_or_cache_stops_nothing(origin: Project, data: st.DataObj
         path.write_bytes(whole)
 
 
-@examples(8)
+@examples(4)
 @given(data=st.data())
 def test_documents_in_a_workspace(
     origin: Project, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
