@@ -173,5 +173,6 @@ def test_whatever_many_processes_report_is_so(tmp_path: Path, has_undo: bool) ->
         race = Race(project, seed, has_undo=has_undo)
         for _ in range(4):
             race.wave()
+        print(race.summary())
         race.check()
         shutil.rmtree(tmp_path / str(number))

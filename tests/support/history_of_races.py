@@ -129,6 +129,15 @@ class Race:
         kill_after_s = self.random.uniform(0.05, 2.5) if self.random.random() < 0.2 else None
         return Racer(self.project, words, kill_after_s=kill_after_s)
 
+    def summary(self) -> str:
+        """How much happened: a history in which nothing succeeds proves nothing."""
+        claims = sum(one.document.get("claimed") is True for one in self._succeeded())
+        finishes = sum(one.document.get("outcome") == "done" for one in self._succeeded("agent", "finish"))
+        undos, ideas = len(self._succeeded("undo")), len(self._succeeded("backlog", "add"))
+        killed = sum(one.code == -signal.SIGKILL for one in self.racers)
+        ran = f"{len(self.racers)} processes, {killed} killed"
+        return f"{ran}: {claims} claims, {finishes} finishes, {undos} undos, {ideas} ideas"
+
     def check(self) -> None:
         """What must hold after any history."""
         project = self.project
