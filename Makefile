@@ -2,7 +2,7 @@
 UV ?= uv
 RUN ?= $(UV) run
 
-.PHONY: check lint types layers test test-long crash faults golden guide reference bench
+.PHONY: check lint types layers test test-long crash faults fuzz races golden guide reference bench
 
 check: lint types layers test
 
@@ -30,6 +30,14 @@ crash:
 # Every system call that changes a file, killed and failing, instead of a sample; needs strace, takes hours.
 faults:
 	AIW_ALL_FAULTS=1 $(RUN) python -m pytest -m slow tests/faults/test_system_calls.py tests/faults/test_world.py
+
+# Documents, state files and arguments that nobody should have written: many examples instead of a few.
+fuzz:
+	AIW_FUZZ_EXAMPLES=$${AIW_FUZZ_EXAMPLES:-1000} $(RUN) python -m pytest tests/fuzz
+
+# Histories of many processes at once, some of them killed; AIW_RACE_SEED=N begins with that one.
+races:
+	AIW_RACE_ROUNDS=$${AIW_RACE_ROUNDS:-20} $(RUN) python -m pytest -m slow tests/faults/test_races.py
 
 golden:
 	UPDATE_GOLDEN=1 $(RUN) python -m pytest tests/rendering -n 0

@@ -73,6 +73,7 @@ def test_status_needs_no_records_no_yaml_and_no_process(project: Project) -> Non
         "ai_workflow.store.index",
         "ai_workflow.store.layout",
         "ai_workflow.store.rows",
+        "ai_workflow.store.shapes",
     }
     assert not top_level(names) & {"msgspec", "yaml", "jinja2", "pathspec", "subprocess", "dataclasses", "asyncio"}
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 DAMAGE_HINT = "see what is damaged: aiw doctor; repair it: aiw doctor --fix; nothing was written over it"
 """What helps against a damaged state file."""
 
+NO_STATE_HINT = "begin one: aiw init; or, where commits hold work of aiw, restore it: aiw state rebuild"
+"""What helps where there is no state."""
+
 
 class ExitCode:
     """Exit codes of `aiw`; docs/spec.md §8."""

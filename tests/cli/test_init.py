@@ -141,7 +141,7 @@ def test_a_clone_of_worked_through_history_is_not_begun_anew(tmp_path: Path) -> 
     clone = Project(tmp_path / "clone")
     project.git("clone", "-q", str(project.path), str(clone.path), cwd=tmp_path)
     result = clone.aiw("init", code=1)
-    assert "holds work of aiw (up to TASK-001), but there is no state" in result.stderr
+    assert "hold work of aiw (the last is TASK-001), but there is no state" in result.stderr
     assert not (clone.path / "docs/ai/workspace/state").exists()
 
 

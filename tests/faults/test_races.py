@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from support.history_of_races import PLAN, Race
 from support.project import THREE_MILESTONES, Project, make_planned, make_ready
 
 pytestmark = pytest.mark.slow
 
 RACERS = 6
+SEED = int(os.environ.get("AIW_RACE_SEED") or int.from_bytes(os.urandom(4)))
+ROUNDS = int(os.environ.get("AIW_RACE_ROUNDS", "1"))
 
 
 def spawn(project: Project, *args: str) -> subprocess.Popen[str]:
@@ -157,3 +161,18 @@ def test_many_bootstraps_start_once(tmp_path: Path) -> None:
     assert project.milestone()["status"] == "in_progress"
     assert len(project.aiw("task", "list", "--json").json["tasks"]) == 2
     assert project.subjects() == ["Begin", "aiw: set up workspace"]
+
+
+@pytest.mark.parametrize("has_undo", [False, True], ids=["forward", "with-undo"])
+def test_whatever_many_processes_report_is_so(tmp_path: Path, has_undo: bool) -> None:
+    """`AIW_RACE_SEED=N` repeats a history, as far as the scheduler does; `AIW_RACE_ROUNDS=N` plays more of them."""
+    for number in range(ROUNDS):
+        seed = SEED + number
+        print(f"AIW_RACE_SEED={seed}")
+        project = make_ready(tmp_path / str(number), remote=False, plan=PLAN)
+        race = Race(project, seed, has_undo=has_undo)
+        for _ in range(4):
+            race.wave()
+        print(race.summary())
+        race.check()
+        shutil.rmtree(tmp_path / str(number))

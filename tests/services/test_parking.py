@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.prepared import prepared
-from support.project import THREE_MILESTONES, Project, make_ready
+from support.project import THREE_MILESTONES, Project, make_planned, make_ready
 
 HOTFIX = ("task", "adhoc", "--kind", "hotfix", "--title", "Fix the login loop", "--scope", "login.py")
 
@@ -270,3 +270,12 @@ def test_a_parking_that_git_stopped_is_ended_by_the_next_command_and_nothing_is_
     project.aiw("task", "cancel", "TASK-005")
     assert project.next()["task"]["id"] == "TASK-001"
     assert picture(project) == before
+
+
+def test_starting_what_was_made_out_of_band_leaves_the_milestone_that_was_under_way(tmp_path: Path) -> None:
+    project = make_planned(tmp_path, remote=False)
+    project.aiw("agent", "bootstrap")
+    project.aiw("task", "adhoc", "--title", "Fix the login")
+    project.aiw("milestone", "start", "M00-01")
+    assert (project.milestone()["status"], project.milestone("M00-01")["status"]) == ("ready", "in_progress")
+    assert project.aiw("doctor", "--json").json["ok"]

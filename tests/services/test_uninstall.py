@@ -196,7 +196,8 @@ def test_ids_of_unmerged_branches_are_not_given_out_again_after_an_uninstall(tmp
     project.aiw("uninstall", "--yes", "--force")
     project.git("checkout", "-qf", "main")
     project.aiw("uninstall", "--yes", "--force")
-    project.aiw("init")
+    assert "aiw state rebuild" in project.aiw("init", code=1).stderr
+    project.aiw("init", "--anew")
     assert project.next()["task"]["id"] == "TASK-002"
 
 

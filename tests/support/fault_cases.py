@@ -222,6 +222,37 @@ def prepare_restore_of_a_reset(folder: Path) -> Project:
     return project
 
 
+def prepare_rebuild(folder: Path) -> Project:
+    """One of two tasks is done, an item of the backlog is linked to the other, and the state is gone."""
+    plan = PARSER_PLAN.replace("Conflict: docs/parser.md", "Conflict: docs/parser.md\nBacklog: BLG-001")
+    project = make_ready(folder, plan=plan)
+    project.next()
+    project.write("src/parser.py", "x\n")
+    project.finish()
+    state = project.path / "docs/ai/workspace/state"
+    shutil.rmtree(state)
+    project.write("docs/ai/workspace/state/notes.txt", "mine\n")
+    backlog = project.read("docs/ai/plan/backlog.md")
+    project.write("docs/ai/plan/backlog.md", backlog.replace("Status: active", "Status: idea"))
+    return project
+
+
+def check_rebuilt(project: Project) -> None:
+    tasks = project.aiw("task", "list", "--json").json["tasks"]
+    assert [(task["id"], task["status"]) for task in tasks] == [("TASK-001", "done"), ("TASK-002", "ready")]
+    assert tasks[0]["commit_sha"] == project.git("rev-parse", "HEAD")
+    assert project.state("project.json")["serial"] == 1
+    assert project.aiw("backlog", "show", "1").json["status"] == "active"
+    kept = [path for path in (project.path / "docs/ai/workspace/archive").rglob("*") if path.is_file()]
+    assert [path.read_text() for path in kept] == ["mine\n"]
+    assert not (project.path / "docs/ai/workspace/state/notes.txt").exists()
+    project.next()
+    project.write("docs/parser.md", "x\n")
+    project.finish()
+    assert project.milestone()["status"] == "merged"
+    assert project.aiw("doctor", "--json").json["ok"]
+
+
 def prepare_uninstall(folder: Path) -> Project:
     """A fresh workspace, and beside it a copy of what was there before."""
     project = make_project(folder, files={"README.md": "# project\n", ".gitignore": "*.log"})
@@ -427,6 +458,7 @@ CASES: dict[str, tuple[Callable[[Path], Project], tuple[str, ...], Callable[[Pro
     "migrate": (make_recovery, ("migrate",), check_migrate),
     "reset": (prepare_reset, ("workspace", "reset", "--force"), check_reset),
     "restore-a-reset": (prepare_restore_of_a_reset, ("workspace", "restore"), check_restored),
+    "state-rebuild": (prepare_rebuild, ("state", "rebuild"), check_rebuilt),
     "uninstall": (prepare_uninstall, ("uninstall", "--yes"), check_uninstall),
     "git-branch": (prepare_next, ("git", "branch", "M01"), check_branch),
     "git-push": (prepare_begun, ("git", "push", "M01"), check_push),

@@ -89,6 +89,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report git": ("ai_workflow.cli.report:GIT", "write and print the report on branches"),
     "workspace reset": ("ai_workflow.cli.reset:RESET", "archive the workspace and begin anew"),
     "workspace restore": ("ai_workflow.cli.reset:RESTORE", "bring an archived workspace back"),
+    "state rebuild": ("ai_workflow.cli.state:REBUILD", "restore a state that is gone, from plan and commits"),
     "config show": ("ai_workflow.cli.config:SHOW", "show settings and where each comes from"),
     "config set": ("ai_workflow.cli.config:SET", "change one setting and leave every other byte"),
     "config accept": ("ai_workflow.cli.config:ACCEPT", "record the settings and checks as accepted by a person"),
@@ -116,6 +117,7 @@ GROUPS: dict[str, str] = {
     "report": "write reports for people, from the state",
     "op": "the log of what was done",
     "workspace": "begin the workspace anew, bring it back",
+    "state": "the state folder as a whole",
     "config": "look at settings and change them",
 }
 

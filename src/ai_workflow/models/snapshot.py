@@ -7,7 +7,7 @@ from copy import copy
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar, cast
 
-from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
+from ai_workflow.errors import DAMAGE_HINT, NO_STATE_HINT, AiwError, Kind
 from ai_workflow.models.adr import Adr
 from ai_workflow.models.base import Record
 from ai_workflow.models.blocker import Blocker
@@ -119,7 +119,7 @@ class Snapshot:
         """
         if self.project is None:
             self.require_undamaged()
-            raise AiwError(Kind.STATE, "this workspace has no state yet", hint="run `aiw init`")
+            raise AiwError(Kind.STATE, "this workspace has no state yet", hint=NO_STATE_HINT)
         return self.project
 
     def get_task(self, task_id: str) -> Task:
@@ -145,6 +145,17 @@ class Snapshot:
     def find(self, kind: type, entity_id: str) -> AnyEntity | None:
         """The entity of a record type and id, or None."""
         return self._entities.get(kind, {}).get(entity_id)
+
+    def find_baseline(self, lane_id: str) -> Baseline | None:
+        """The user's own dirt, or None when none was recorded.
+
+        Raises:
+            AiwError: CORRUPT when it cannot be read: then everything would count as a task's.
+        """
+        for damage in self.damaged:
+            if damage.path.endswith((f"/baselines/{lane_id}.json", "/baselines")):
+                raise AiwError(Kind.CORRUPT, f"{damage.path}: {damage.message}", hint=DAMAGE_HINT)
+        return self.baselines.get(lane_id)
 
     def find_task(self, task_id: str | None) -> Task | None:
         """The task, or None."""
@@ -190,7 +201,7 @@ class Snapshot:
         if key in members:
             return members[key]
         for damage in self.damaged:
-            if damage.path.endswith(f"/{key}.json"):
+            if damage.path.endswith((f"/{key}.json", f"/{kind}s")):
                 raise AiwError(Kind.CORRUPT, f"{damage.path}: {damage.message}", hint=DAMAGE_HINT)
         known = ", ".join(list(members)[:5]) or "none"
         raise AiwError(

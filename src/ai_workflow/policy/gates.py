@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from ai_workflow.models.base import Record
 from ai_workflow.models.run import CheckResult
 
+NO_CHECKS = "no check is configured and the task has no Verify line"
+"""Why a task is unproven that nothing could prove; other than a waived check it holds no merge (ADR 0008)."""
+
 
 class FinishOptions(Record, frozen=True, kw_only=True):
     """What a person asked of a finish; the weakening ones need a reason (spec §6.4, end)."""

@@ -5,6 +5,7 @@ Every rule takes evidence from healthy files and from commits, and claims nothin
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +28,8 @@ from ai_workflow.policy.out_of_band import NUMBER as OUT_OF_BAND
 from ai_workflow.policy.recovery import RECOVERS, make_recovery
 
 LOST_RUN = "the record of this run was damaged; what its checks said is not known"
+_MOST = 2**31
+"""No counter comes that far; a damaged file may say anything."""
 
 
 class Evidence(Record, frozen=True, kw_only=True):
@@ -133,8 +136,11 @@ def sketch(snapshot: Snapshot, entity_id: str, fields: Mapping[str, Any], *, now
             key=f"{milestone.id}/{make_slug(milestone.title)}", workpackage=milestone.workpackage,
             created_at=now, updated_at=now,
         )  # fmt: skip
-        known = {name: fields[name] for name in plain.__struct_fields__ if name in fields}
-        return msgspec.convert({**msgspec.to_builtins(plain), **known}, Task)
+        for name in set(fields) & set(plain.__struct_fields__):
+            # Each for itself: one value that makes no sense does not cost the others.
+            with contextlib.suppress(msgspec.ValidationError):
+                plain = msgspec.convert({**msgspec.to_builtins(plain), name: fields[name]}, Task)
+        return plain
     if task is not None and id_number(entity_id)[0] == OUT_OF_BAND:
         return Milestone(
             id=entity_id, title=task.title, status="ready", lane_id="core", branch=task.branch, task_ids=(task.id,),
@@ -263,7 +269,7 @@ def make_project(snapshot: Snapshot, known: Mapping[str, Any], *, defaults: Proj
     counted = known.get("counters")
     before = counted if isinstance(counted, dict) else {}
     counters = {
-        name: max(int(before.get(name) or 0), _highest(snapshot, name), evidence.highest.get(name, 0))
+        name: max(_count(before.get(name)), _highest(snapshot, name), evidence.highest.get(name, 0))
         for name in Counters.__struct_fields__
     }
     number = max((task.workpackage for task in snapshot.tasks.values()), default=0)
@@ -272,16 +278,22 @@ def make_project(snapshot: Snapshot, known: Mapping[str, Any], *, defaults: Proj
         package = Workpackage(
             number=number, plan_path=package.plan_path, plan_digest=package.plan_digest, imported_at=evidence.now
         )
-    documents = known.get("documents")
+    documents: Any = known.get("documents")
+    is_table = isinstance(documents, dict)
     return replace(
         defaults,
         **fields,
-        serial=max(evidence.serial, int(known.get("serial") or 0)),
+        serial=max(evidence.serial, _count(known.get("serial"))),
         counters=Counters(**counters),
         workpackage=package if number else None,
-        documents=documents if isinstance(documents, dict) else {},
+        documents={key: one for key, one in documents.items() if isinstance(one, str)} if is_table else {},
         updated_at=evidence.now,
     )
+
+
+def _count(value: object) -> int:
+    """A number of the damaged file, if it can be one that was counted to; else 0."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST else 0
 
 
 def _highest(snapshot: Snapshot, kind: str) -> int:

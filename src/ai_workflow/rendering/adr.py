@@ -6,9 +6,13 @@ It is written whole as long as nobody edited it; from then on only its status li
 from __future__ import annotations
 
 import re
+from typing import cast
+
+from msgspec.structs import replace
 
 from ai_workflow.models.adr import Adr
 from ai_workflow.models.ids import make_slug
+from ai_workflow.models.status import AdrStatus
 from ai_workflow.plan.markdown import Chunk, normalise_text, scan
 from ai_workflow.rendering.text import make_line, render_code, render_inline, wrap_markdown
 
@@ -17,6 +21,12 @@ UNDECIDED = "To be decided."
 _STATUS = re.compile(r"(?:[-*+]\s+)?(?:\*\*|__)?status\s*(?::(?:\*\*|__)?|(?:\*\*|__):)\s*", re.IGNORECASE)
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*", re.DOTALL)
 _BULLET = re.compile(r"[-*+]\s+(.*)", re.DOTALL)
+_TITLE = re.compile(r"ADR-\d{1,9}\s*[:\u2013\u2014-]\s*", re.IGNORECASE)
+_STATED = re.compile(
+    r"(proposed|accepted|deprecated|superseded)\b(?:\s+by\s+(ADR-\d{1,9}))?(?:\s+\((.*)\))?", re.IGNORECASE
+)
+_APPLIES = re.compile(r"^Applies to: ((?:.|\n(?!\n))*)", re.MULTILINE)
+_CODE = re.compile(r"`+\s?([^`]+?)\s?`+")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 
@@ -87,6 +97,43 @@ def _with_status(lines: list[str], at: int, status: str) -> list[str]:
     if at < len(lines) and lines[at].strip():
         new.append(end)
     return [*lines[:at], *new, *lines[at:]]
+
+
+def read_adr(text: str, known: Adr) -> Adr:
+    """The decision with what its file says: status, what it applies to, decision and consequences.
+
+    Args:
+        known: stands in where the file says nothing; its title counts, unless it is empty.
+    """
+    title = known.title
+    status, superseded_by, reason = known.status, known.superseded_by, known.reason
+    applies_to = known.applies_to
+    for chunk in scan(text):
+        heading = _HEADING.fullmatch(chunk.text)
+        if heading is not None and len(heading.group(1)) > 1:
+            break
+        if heading is not None:
+            title = title or make_line(_ESCAPE.sub(r"\1", _TITLE.sub("", heading.group(2))))
+        line = _STATUS.match(chunk.text)
+        said = _STATED.match(chunk.text[line.end() :]) if line is not None else None
+        if said is not None:
+            status = cast("AdrStatus", said.group(1).lower())
+            superseded_by = said.group(2).upper() if said.group(2) else None
+            reason = make_line(_ESCAPE.sub(r"\1", said.group(3))) if said.group(3) else None
+    applied = _APPLIES.search(text)
+    if applied is not None:
+        applies_to = tuple(_CODE.findall(applied.group(1)))
+    decision, consequences = read_decision(text)
+    return replace(
+        known,
+        title=title or known.id,
+        status=status,
+        superseded_by=superseded_by,
+        reason=reason,
+        applies_to=applies_to,
+        decision=decision or known.decision,
+        consequences=consequences or known.consequences,
+    )
 
 
 def read_decision(text: str) -> tuple[str, tuple[str, ...]]:

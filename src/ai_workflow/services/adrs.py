@@ -16,7 +16,7 @@ from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.plan.parse import decode_plan
 from ai_workflow.plan.pending_edits import add_file
 from ai_workflow.policy.adrs import accept_adr, create_adr, deprecate_adr, supersede_adr
-from ai_workflow.rendering.adr import adr_file_name, read_decision, render_adr, update_status
+from ai_workflow.rendering.adr import adr_file_name, read_adr, read_decision, render_adr, update_status
 from ai_workflow.rendering.text import strip_line
 from ai_workflow.services.backlog_file import find_file
 from ai_workflow.services.workspace import Workspace
@@ -146,6 +146,18 @@ def find_text(ws: Workspace, adr: Adr) -> str | None:
     rel = find_rel(ws, adr)
     data = fsio.find_bytes(find_file(ws.root, rel))
     return None if data is None else decode_plan(data, rel)
+
+
+def read_file(ws: Workspace, adr: Adr) -> Adr | None:
+    """The decision with what its file in the repository says of it; None when there is no file. Raises as `find_text`.
+
+    Args:
+        adr: what is known; a title of it counts, where it has none the file's does.
+    """
+    text = find_text(ws, adr)
+    if text is None:
+        return None
+    return read_adr(text, adr)
 
 
 def find_rel(ws: Workspace, adr: Adr) -> str:

@@ -105,7 +105,7 @@ def build_candidate(
     status = require_place(ws, snapshot.get_milestone(task.milestone_id))
     if status.head is None:
         raise AiwError(Kind.GIT, f"{status.branch} has no commit yet", hint="run `aiw agent run --lane core`")
-    baseline = snapshot.baselines.get(task.lane_id or "core")
+    baseline = snapshot.find_baseline(task.lane_id or "core")
     dirt = collect_dirt(ws, status, known=baseline.paths if baseline else None)
     verdict, foreign, left_out = _judge(ws, snapshot, task, options, dirt)
     if verdict.outside:
@@ -139,7 +139,7 @@ def _judge(
     ws: Workspace, snapshot: Snapshot, task: Task, options: FinishOptions, dirt: Dirt
 ) -> tuple[ScopeVerdict, tuple[str, ...], tuple[str, ...]]:
     repository = ws.repository
-    baseline = snapshot.baselines.get(task.lane_id or "core")
+    baseline = snapshot.find_baseline(task.lane_id or "core")
     adopted = (*_normal(options.adopt), *(d.path for d in task.decisions if d.kind == "adopt" and d.path))
     changes, left_out = split_dirt(ws, dirt, baseline, adopted=adopted, scopes=task.conflict_scopes)
     if changes.touched:

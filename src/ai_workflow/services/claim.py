@@ -172,7 +172,7 @@ def _early_paths(ws: Workspace, lane_id: str) -> tuple[str, ...]:
     snapshot = ws.store.snapshot()
     if lane_id not in snapshot.lanes or snapshot.lanes[lane_id].milestone_id is None:
         return ()
-    baseline = snapshot.baselines.get(lane_id)
+    baseline = snapshot.find_baseline(lane_id)
     dirt = collect_dirt(ws, read_status(ws.repository.git), known=baseline.paths if baseline else None)
     changes, _left_out = split_dirt(ws, dirt, baseline, adopted=(), scopes=())
     return tuple(show_path(ws.repository.to_root(path)) for path in changes.owned)

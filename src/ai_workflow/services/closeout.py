@@ -23,6 +23,7 @@ from ai_workflow.policy.milestones import (
     is_complete,
     merge_milestone,
 )
+from ai_workflow.policy.rebuilding import is_rest_unknown
 from ai_workflow.services import landing, merging
 from ai_workflow.services.landing import Obstacle
 from ai_workflow.services.workspace import Workspace
@@ -66,6 +67,10 @@ def advance(ws: Workspace, milestone_id: str, *, listener_of_checks: Listeners =
         return CloseoutResult(milestone=milestone, outcome="not_complete")
     if milestone.start_sha is None:
         return _land_nothing(ws, milestone)
+    if is_rest_unknown(milestone) and milestone.blocker is not None:
+        held = milestone.blocker
+        obstacle = Obstacle(klass=held.klass, step=held.step, message=held.message, next_command=held.next_command)
+        return _block(ws, milestone, obstacle)
     unproven = find_unproven(snapshot, milestone)
     if unproven:
         obstacle = Obstacle(

@@ -14,13 +14,11 @@ from ai_workflow.models.run import CheckResult, Run
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.task import Decision, Task
 from ai_workflow.policy.finishing import complete_task, ensure_run, fail_task, require_finishable
-from ai_workflow.policy.gates import FinishOptions, Verdict
+from ai_workflow.policy.gates import NO_CHECKS, FinishOptions, Verdict
 from ai_workflow.policy.recovery import RecoveryLimits, after_failure
 from ai_workflow.services.candidate import Candidate
 from ai_workflow.services.changeset import make_baseline
 from ai_workflow.services.workspace import Workspace
-
-NO_CHECKS = "no check is configured and the task has no Verify line"
 
 
 def audit_rel(ws: Workspace, task: Task) -> str:

@@ -22,15 +22,13 @@ from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.refs import branch_ref, find_commit, require_branch_name
 from ai_workflow.git.remotes import find_default_branch
 from ai_workflow.git.repository import Repository, find_repository, require_version
-from ai_workflow.git.runner import Git
 from ai_workflow.models.base import Record
-from ai_workflow.models.ids import parse_id
 from ai_workflow.models.lane import Lane
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.policy.events import make_event
 from ai_workflow.services import resume
-from ai_workflow.services.reset import counters_of_commits
+from ai_workflow.services.history import read_history, require_no_lost_state
 from ai_workflow.services.trusting import grant_own
 from ai_workflow.services.workspace import Talk, Workspace
 
@@ -80,12 +78,12 @@ def initialize(request: InitRequest, *, command: Sequence[str], talk: Talk) -> I
         config = load_config(request.root)
         _refuse_other_base(request, config)
     ws = Workspace(request.root, config, command=command, talk=talk)
-    resume.resume(ws)
+    resume.resume(ws, needs_state=False)
     before = ws.store.snapshot()
     if before.project is None:
         before.require_undamaged()
         if not request.begins_anew:
-            _refuse_unknown_history(ws, repository)
+            require_no_lost_state(ws)
     documents = before.project.documents if before.project else {}
     done = _write(ws, request, detected, before_documents=documents)
     return replace(done, trusted=grant_own(ws))
@@ -151,20 +149,6 @@ def _refuse_other_base(request: InitRequest, config: Config) -> None:
         )
 
 
-def _refuse_unknown_history(ws: Workspace, repository: Repository) -> None:
-    """Ids never restart: a clone of a worked-through repository must not begin at TASK-001 again (spec §3)."""
-    git = Git(repository.top)
-    found = git.find_line("log", "--max-count=1", "--grep=^Aiw-Task: ", "--format=%B", "HEAD") or ""
-    ids = [line.partition(": ")[2] for line in found.split("\n") if line.startswith("Aiw-Task: ")]
-    if ids:
-        raise AiwError(
-            Kind.STATE,
-            f"the history of this clone holds work of aiw (up to {parse_id('task', ids[0])}), but there is no state",
-            hint=f"copy {ws.layout.state_rel} from the clone that was worked in, or begin with an empty state,"
-            " in which ids go on: aiw init --anew",
-        )
-
-
 def _write(ws: Workspace, request: InitRequest, detected: Detected, *, before_documents: dict[str, str]) -> Initialized:
     texts = _documents(ws, request, detected)
     written: list[str] = []
@@ -202,6 +186,11 @@ def complete_documents(ws: Workspace) -> tuple[str, ...]:
     if missing:
         _write_state(ws, digests)
     return tuple(written)
+
+
+def render_documents(ws: Workspace) -> dict[str, str]:
+    """The documents that `init` would write now: path relative to the root → text."""
+    return _documents(ws, InitRequest(root=ws.root), detect_checks(ws.root))
 
 
 def _documents(ws: Workspace, request: InitRequest, detected: Detected) -> dict[str, str]:
@@ -280,7 +269,7 @@ def _write_state(ws: Workspace, digests: dict[str, str]) -> bool:
                 project_name=_project_name(ws),
                 base_branch=ws.config.git.base_branch,
                 lineage=uuid.uuid4().hex,
-                counters=counters_of_commits(ws),
+                counters=read_history(ws).highest,
                 created_at=now,
                 updated_at=now,
             )

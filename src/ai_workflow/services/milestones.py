@@ -13,12 +13,14 @@ from ai_workflow.models.base import Record
 from ai_workflow.models.lane import Lane
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Changes, Snapshot
+from ai_workflow.policy.claiming import find_active_task
 from ai_workflow.policy.milestones import (
     cancel_milestone,
     require_startable,
     skip_open_tasks,
     start_milestone,
 )
+from ai_workflow.policy.suspending import leave
 from ai_workflow.services.changeset import collect_dirt, make_baseline, require_calm, tell_dirt
 from ai_workflow.services.milestone_branch import make_branch, return_to_branch
 from ai_workflow.services.workspace import Workspace
@@ -48,6 +50,12 @@ def start(ws: Workspace, lane_id: str, milestone_id: str, *, allow_unmerged: boo
     milestone = snapshot.get_milestone(milestone_id)
     require_startable(snapshot, lane, milestone, allow_unmerged=allow_unmerged)
     with ws.git_effects(f"start {milestone.id}"):
+        # Another command may have begun something while this one waited for the repository.
+        snapshot = ws.store.snapshot()
+        lane = snapshot.get_lane(lane_id)
+        milestone = snapshot.get_milestone(milestone_id)
+        require_startable(snapshot, lane, milestone, allow_unmerged=allow_unmerged)
+        _require_no_other_work(snapshot, milestone)
         status = require_calm(ws)
         if milestone.branch and milestone.start_sha:
             return _resume(ws, snapshot, lane, milestone, status)
@@ -109,8 +117,31 @@ def _started(
     start_sha: str | None,
     now: str,
 ) -> Changes:
+    _require_no_other_work(snapshot, milestone)
     lane = snapshot.get_lane(lane_id)
-    return start_milestone(snapshot, lane, milestone, branch=branch, start_sha=start_sha, now=now, actor=ws.actor)
+    left = Changes()
+    if lane.milestone_id not in (None, milestone.id):
+        left = leave(snapshot, lane, next_milestone_id=milestone.id, now=now, actor=ws.actor)
+    after = snapshot.apply(left)
+    lane, milestone = after.get_lane(lane_id), after.get_milestone(milestone.id)
+    return left.then(
+        start_milestone(after, lane, milestone, branch=branch, start_sha=start_sha, now=now, actor=ws.actor)
+    )
+
+
+def _require_no_other_work(snapshot: Snapshot, milestone: Milestone) -> None:
+    """Passes when no task of another milestone is active; who starts one has made room for it before.
+
+    Raises:
+        AiwError: LOCKED, naming the task.
+    """
+    active = find_active_task(snapshot)
+    if active is not None and active.milestone_id != milestone.id:
+        raise AiwError(
+            Kind.LOCKED,
+            f"{milestone.id} cannot be started: another command has begun with {active.id} in the meantime",
+            hint="run the same command again",
+        )
 
 
 def cancel(ws: Workspace, milestone_id: str, *, reason: str) -> Milestone:

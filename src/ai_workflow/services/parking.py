@@ -70,7 +70,7 @@ def _park(ws: Workspace, lane_id: str, owner: Task) -> None:
     repository = ws.repository
     status = require_calm(ws)
     snapshot = ws.store.snapshot()
-    baseline = snapshot.baselines.get(lane_id)
+    baseline = snapshot.find_baseline(lane_id)
     dirt = collect_dirt(ws, status, known=baseline.paths if baseline else None)
     changes, _left_out = split_dirt(ws, dirt, baseline, adopted=(), scopes=owner.conflict_scopes)
     if not changes.owned or status.head is None:

@@ -26,6 +26,7 @@ from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.status import MILESTONE_CLOSED, TASK_ACTIVE
 from ai_workflow.policy.events import make_event
 from ai_workflow.services import resume, state_archive
+from ai_workflow.services.history import read_history
 from ai_workflow.services.state_archive import REPLACED, RESET, Archive
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import encode, encode_line
@@ -106,7 +107,7 @@ def _alone(ws: Workspace, name: str) -> Iterator[WholeState]:
     Raises:
         AiwError: LOCKED, naming who is at work.
     """
-    resume.resume(ws)
+    resume.resume(ws, needs_state=False)
     lease = ws.finish_lease("core", name)
     try:
         lease.acquire(deadline_s=0)
@@ -151,7 +152,7 @@ def _highest(ws: Workspace, snapshot: Snapshot, files: Mapping[str, bytes]) -> C
         for name in state_archive.list_archives(ws):
             with contextlib.suppress(AiwError):
                 found.append(state_archive.read_manifest(ws, name).counters)
-        found.append(counters_of_commits(ws))
+        found.append(read_history(ws).highest)
     names = msgspec.structs.fields(Counters)
     return Counters(**{field.name: max(getattr(one, field.name) for one in found) for field in names})
 
@@ -159,18 +160,6 @@ def _highest(ws: Workspace, snapshot: Snapshot, files: Mapping[str, bytes]) -> C
 def _numbers_in(files: Mapping[str, bytes], folder: str) -> int:
     names = [rel.rpartition("/")[2] for rel in files if rel.startswith(f"{folder}/")]
     return max((id_number(name)[0] for name in names if id_number(name)), default=0)
-
-
-def counters_of_commits(ws: Workspace) -> Counters:
-    """What the trailers of aiw's commits name."""
-    pattern = "%(trailers:key=Aiw-Task,valueonly)%(trailers:key=Aiw-Run,valueonly)%(trailers:key=Aiw-Workpackage)"
-    done = ws.repository.git.run("log", f"--format={pattern}", "--grep=^Aiw-", "--branches", "--remotes", ok=None)
-    lines = done.stdout.decode("utf-8", "replace").split("\n")
-
-    def highest(prefix: str) -> int:
-        return max((id_number(line)[0] for line in lines if line.startswith(prefix) and id_number(line)), default=0)
-
-    return Counters(task=highest("TASK-"), run=highest("RUN-"), workpackage=highest("Aiw-Workpackage: "))
 
 
 def _new_state(

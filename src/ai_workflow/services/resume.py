@@ -10,15 +10,23 @@ from ai_workflow.errors import AiwError
 from ai_workflow.services.workspace import Workspace
 
 
-def resume(ws: Workspace) -> None:
+def resume(ws: Workspace, *, needs_state: bool = True) -> None:
     """Replays a journal, then settles every open intent. Costs one look at three paths when there is nothing.
 
+    Args:
+        needs_state: whether a workspace whose state is gone is refused.
+
     Raises:
-        AiwError: LOCKED when the killed command's git is still running, IO, CORRUPT.
+        AiwError: LOCKED when the killed command's git is still running, IO, CORRUPT; STATE when commits hold work of
+            aiw and there is no state.
     """
     fsio.clear_unfinished(ws.layout.temp)
     if ws.store.recover():
         ws.talk("an interrupted command was completed from its journal")
+    if needs_state and not os.path.lexists(ws.layout.project) and not ws.store.snapshot().damaged:
+        from ai_workflow.services.history import require_no_lost_state
+
+        require_no_lost_state(ws)
     if not _has_intents(ws):
         return
     # Imported here: almost always there is nothing to settle.

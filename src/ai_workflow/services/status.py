@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ai_workflow.errors import AiwError, Kind
+from ai_workflow.errors import NO_STATE_HINT, AiwError, Kind
 from ai_workflow.services.glance import Glance
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def read_status(glance: Glance) -> Row:
     rows = glance.rows
     project = rows.project()
     if project is None and not rows.damaged:
-        raise AiwError(Kind.STATE, "this workspace has no state yet", hint="run `aiw init`")
+        raise AiwError(Kind.STATE, "this workspace has no state yet", hint=NO_STATE_HINT)
     tasks = rows.statuses("task")
     milestones = rows.statuses("milestone")
     lanes = rows.of("lane")

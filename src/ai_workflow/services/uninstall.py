@@ -84,7 +84,7 @@ def uninstall(ws: Workspace, *, is_dry_run: bool, is_forced: bool, discards_park
         )
     if is_dry_run:
         return _plan(ws, ws.store.snapshot(), discards_parked=discards_parked)
-    resume.resume(ws)
+    resume.resume(ws, needs_state=False)
     with ws.finishing("core", "the workspace"), ws.git_effects("uninstall"), ws.store.whole("uninstall"):
         snapshot = ws.store.snapshot()
         if not is_forced:

@@ -12,7 +12,7 @@ from ai_workflow.models.operation import Operation
 from ai_workflow.store.codec import DecodeError, decode
 from ai_workflow.store.journal import find_journal, overlay_of
 from ai_workflow.store.layout import Layout
-from ai_workflow.store.reader import list_names
+from ai_workflow.store.reader import is_misplaced, list_names
 
 
 class Log(Record, frozen=True, kw_only=True):
@@ -38,7 +38,12 @@ def read_log(layout: Layout, *, about: str | None = None) -> Log:
         overlay = {rel: data for rel, data in overlay_of(find_journal(layout)).items() if rel.startswith("operations/")}
     operations: list[Operation] = []
     damaged: list[str] = []
-    for rel in {f"operations/{name}" for name in list_names(layout.operations)} | set(overlay):
+    names: list[str] = []
+    if is_misplaced(layout.state) or is_misplaced(layout.operations):
+        damaged.append(f"{layout.state_rel}/operations")
+    else:
+        names = list_names(layout.operations)
+    for rel in {f"operations/{name}" for name in names} | set(overlay):
         try:
             data = overlay[rel] if rel in overlay else fsio.find_bytes(layout.in_state(rel))
             if data is not None and (about is None or about.encode() in data):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ai_workflow import fsio
-from ai_workflow.errors import AiwError, Kind
+from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import AnyEntity, Damage, Snapshot
 from ai_workflow.store import index
@@ -18,6 +18,7 @@ from ai_workflow.store.layout import KIND_FOLDERS, Layout
 from ai_workflow.store.legacy import is_legacy, legacy_error
 
 _LOOK_S = 1.0
+MISPLACED = "a file stands where this folder must be"
 
 
 class StateReader:
@@ -96,11 +97,19 @@ class StateReader:
     def _read_mark(self) -> tuple[object, ...]:
         """What every change by aiw changes, and every file that comes or goes."""
         folders = tuple(_stamp(self._layout.folder(kind)) for kind in KIND_FOLDERS)
-        return _stamp(self._layout.project), *folders
+        try:
+            # Its bytes, for they hold the serial: time and inode may be the same again within a clock tick.
+            project = fsio.find_bytes(self._layout.project)
+        except AiwError:
+            project = None
+        return project, *folders
 
     def _look(self, overlay: Mapping[str, bytes | None]) -> Snapshot:
         damaged: list[Damage] = []
         entities: dict[type, dict[str, AnyEntity]] = {}
+        if is_misplaced(self._layout.state):
+            damaged.append(Damage(path=self._layout.state_rel, line=None, message=MISPLACED))
+            return Snapshot(project=None, entities={}, damaged=tuple(damaged))
         for kind in KIND_FOLDERS:
             entities[KINDS[kind]] = self._read_folder(kind, overlay, damaged)
         project = _read_project(self._layout, overlay, damaged)
@@ -119,7 +128,13 @@ class StateReader:
     ) -> dict[str, AnyEntity]:
         folder = self._layout.folder(kind)
         folder_rel = KIND_FOLDERS[kind]
-        names = set(list_names(folder))
+        names: set[str] = set()
+        try:
+            names.update(list_names(folder))
+        except AiwError as error:
+            # The other kinds stay usable.
+            message = MISPLACED if is_misplaced(folder) else error.message
+            damaged.append(Damage(path=f"{self._layout.state_rel}/{folder_rel}", line=None, message=message))
         names.update(path.split("/")[1] for path in overlay if path.startswith(f"{folder_rel}/"))
         before, known = self._files.get(kind, {}), {}
         found: dict[str, AnyEntity] = {}
@@ -189,6 +204,25 @@ def _stamp(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return info.st_mtime_ns, info.st_size, info.st_ino
+
+
+def is_misplaced(folder: str) -> bool:
+    """Whether something else stands where a folder of the state must be."""
+    return os.path.lexists(folder) and not os.path.isdir(folder)
+
+
+def require_folders(layout: Layout, rels: Sequence[str]) -> None:
+    """Passes when the files can be written where they belong: after the commit point it would be too late to refuse.
+
+    Args:
+        rels: relative to the state folder.
+
+    Raises:
+        AiwError: CORRUPT, naming the folder.
+    """
+    for folder in sorted({rel.rpartition("/")[0] for rel in rels} - {""}):
+        if is_misplaced(layout.in_state(folder)):
+            raise AiwError(Kind.CORRUPT, f"{layout.state_rel}/{folder}: {MISPLACED}", hint=DAMAGE_HINT)
 
 
 def list_names(folder: str) -> list[str]:

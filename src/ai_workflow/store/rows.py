@@ -12,6 +12,7 @@ import os
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.store.index import Column, look_at, read_index
 from ai_workflow.store.layout import KIND_FOLDERS, Layout
+from ai_workflow.store.shapes import fits
 
 SCHEMA_VERSION = 2
 TYPE_CHECKING = False
@@ -41,6 +42,9 @@ class Rows:
 
     def project(self) -> Row | None:
         """`project.json`, or None."""
+        if os.path.lexists(self._layout.state) and not os.path.isdir(self._layout.state):
+            self.damaged.append(f"{self._layout.state_rel}: a file stands where this folder must be")
+            return None
         row = self._read("project.json", None)
         if row is None and not self.damaged and os.path.isfile(self._layout.in_state("lanes/core.json")):
             if not self._accepts_old:
@@ -62,7 +66,9 @@ class Rows:
         except FileNotFoundError:
             names = set()
         except OSError as error:
-            raise AiwError(Kind.IO, f"cannot read {self._layout.folder(kind)}: {error.strerror}") from error
+            # The other kinds stay usable.
+            names = set()
+            self._damage(folder_rel, f": this folder cannot be read: {error.strerror}")
         names.update(path.split("/")[1] for path in self._overlay if path.startswith(f"{folder_rel}/"))
         return [name for name in names if name.endswith(".json") and not name.startswith(".")]
 
@@ -114,6 +120,9 @@ class Rows:
 
     def find(self, kind: str, entity_id: str) -> Row | None:
         """One entity, or None when it does not exist or is damaged (see `damaged`)."""
+        folder = self._layout.folder(kind)
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            self._damage(KIND_FOLDERS[kind], ": a file stands where this folder must be")
         return self._read(f"{KIND_FOLDERS[kind]}/{entity_id}.json", entity_id)
 
     def _read(self, rel: str, entity_id: str | None) -> Row | None:
@@ -142,7 +151,22 @@ class Rows:
         if not isinstance(row.get("schema_version"), int) or row["schema_version"] > SCHEMA_VERSION:
             self._damage(rel, ": written by another version of aiw")
             return None
+        if not self._accepts_old and not fits(_kind_of(rel), row) and not self._is_accepted(rel, text):
+            return None
         return row
+
+    def _is_accepted(self, rel: str, text: str | bytes) -> bool:
+        """Whether the file holds a record all the same: one with fewer fields, written by an earlier release."""
+        from ai_workflow.store.codec import KINDS, DecodeError, decode
+
+        data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+        try:
+            decode(KINDS[_kind_of(rel)], data, path=rel)
+        except DecodeError as error:
+            line = f":{error.damage.line}" if error.damage.line else ""
+            self._damage(rel, f"{line}: {error.damage.message}")
+            return False
+        return True
 
     def _refuse_legacy(self) -> None:
         from ai_workflow.store.legacy import is_legacy, legacy_error
@@ -165,6 +189,11 @@ class Rows:
         except (ValueError, KeyError, TypeError, RecursionError):
             self._damage("journal.json", ": the journal is damaged")
             return {}
+
+
+def _kind_of(rel: str) -> str:
+    folder = rel.partition("/")[0]
+    return next((kind for kind, name in KIND_FOLDERS.items() if name == folder), "project")
 
 
 def _order(name: str) -> tuple[list[int], str]:

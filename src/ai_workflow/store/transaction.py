@@ -36,7 +36,7 @@ from ai_workflow.store.journal import (
 )
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.planned_files import plan_files
-from ai_workflow.store.reader import StateReader
+from ai_workflow.store.reader import StateReader, require_folders
 from ai_workflow.store.whole import WholeState
 
 DocumentWriter = Callable[[Snapshot | None, Snapshot], None]
@@ -195,9 +195,9 @@ class Store:
             done. Raises AiwError(LOCKED, IO).
         """
         path = self.layout.in_state(rel)
-        stem, _, ending = rel.rpartition(".")
+        stem, ending = os.path.splitext(rel)
         mark = fsio.sha256_of(seen)[:12] if seen is not None else "folder"
-        copy = f"{self.layout.workspace_rel}/archive/damaged/{stem}-{mark}.{ending}"
+        copy = f"{self.layout.workspace_rel}/archive/damaged/{stem}-{mark}{ending}"
         with self._locked_for_repair("repair a damaged file"):
             if seen is None:
                 fsio.move_aside(path, self.layout.in_root(copy))
@@ -287,10 +287,12 @@ class Store:
         change.after = change.after.apply(Changes(put=(project,)))
         files = plan_files(self.layout, change.before, change.changes, project)
         files.append(self._operation_file(change, project, files))
+        append = self._append(change)
+        require_folders(self.layout, [path for path, _, _ in files] + ([append.path] if append else []))
         journal = Journal(
             operation=change.operation_id,
             files=tuple(JournalFile(path=path, before=_digest(old), text=_text(new)) for path, old, new in files),
-            append=self._append(change),
+            append=append,
         )
         write_journal(self.layout, journal)
         kept = apply_journal(self.layout, journal)

@@ -189,15 +189,15 @@ def _diagnose_state(ws: Workspace, snapshot: Snapshot, names: Names) -> Iterator
     yield from _diagnose_damage(ws, snapshot, names)
     damaged = {damage.path for damage in snapshot.damaged}
     project = f"{ws.layout.state_rel}/project.json"
-    if snapshot.project is None and project not in damaged:
+    if snapshot.project is None and not damaged & {project, ws.layout.state_rel}:
         yield Diagnosis(
             level="error",
             code="no-state",
             message="this workspace has no state yet",
             path=project,
-            fix=names.command("init"),
+            fix=names.command(*(("state", "rebuild") if _find_last_task(ws) else ("init",))),
         )
-    elif "core" not in snapshot.lanes and names.file("lane", "core") not in damaged:
+    elif "core" not in snapshot.lanes and not damaged & _places_of_lane(ws, names):
         yield Diagnosis(
             level="error",
             code="lane-missing",
@@ -205,6 +205,29 @@ def _diagnose_state(ws: Workspace, snapshot: Snapshot, names: Names) -> Iterator
             path=names.file("lane", "core"),
             fix=names.command("init"),
         )
+
+
+def _find_unreadable(ws: Workspace, rel: str) -> str | None:
+    """The file or folder, if it is there and may not be read; a path relative to the root."""
+    path = ws.layout.in_root(rel)
+    wanted = os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK
+    is_right_kind = os.path.isfile(path) or (os.path.isdir(path) and not rel.endswith(".json"))
+    return rel if is_right_kind and not os.access(path, wanted) else None
+
+
+def _find_last_task(ws: Workspace) -> str | None:
+    from ai_workflow.services.history import find_last_task
+
+    try:
+        return find_last_task(ws)
+    except AiwError:
+        return None
+
+
+def _places_of_lane(ws: Workspace, names: Names) -> set[str]:
+    """The lane's file, and the folders that it lies in."""
+    path = names.file("lane", "core")
+    return {path, path.rpartition("/")[0], ws.layout.state_rel}
 
 
 def _diagnose_damage(ws: Workspace, snapshot: Snapshot, names: Names) -> Iterator[Diagnosis]:
@@ -216,6 +239,10 @@ def _diagnose_damage(ws: Workspace, snapshot: Snapshot, names: Names) -> Iterato
     for damage in snapshot.damaged:
         if damage.newer:
             fix, code = UPGRADE, "state-newer"
+        elif (place := _find_unreadable(ws, damage.path)) is not None:
+            fix, code = join_command("chmod", "u+rwX", place), "state-unreadable"
+        elif damage.path == ws.layout.state_rel:
+            fix, code = join_command("mv", damage.path, f"{damage.path}.damaged"), "state-damaged"
         elif damage.path in plan.beyond:
             fix, code = f"put a copy of it back, or give it up: mv {damage.path} {damage.path}.damaged", "state-damaged"
         else:

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from ai_workflow import fsio
 from ai_workflow.errors import AiwError
 from ai_workflow.locks import read_holder
+from ai_workflow.models.operation import Operation
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.policy.diagnosis.finding import Diagnosis, Names
 from ai_workflow.services.workspace import Workspace
+from ai_workflow.store.codec import DecodeError, decode
 from ai_workflow.store.journal import find_journal
-from ai_workflow.store.reader import list_names
+from ai_workflow.store.reader import MISPLACED, is_misplaced, list_names
 
 _LIVE_S = 0.3
 """Longer than a transaction at work needs from its journal's birth to its end."""
@@ -27,6 +29,10 @@ def diagnose_leftovers(ws: Workspace, snapshot: Snapshot, names: Names) -> Itera
     """Journal, intents, log of events, log of operations, and rights. Raises AiwError(IO)."""
     yield from _diagnose_journal(ws, names)
     yield from _diagnose_intents(ws, snapshot, names)
+    for folder in ("operations", "events"):
+        if is_misplaced(ws.layout.in_state(folder)):
+            path = f"{ws.layout.state_rel}/{folder}"
+            yield Diagnosis(level="error", code="state-damaged", message=MISPLACED, path=path, fix=names.repair)
     lines = find_bad_lines(ws)
     if lines:
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
@@ -46,7 +52,7 @@ def diagnose_leftovers(ws: Workspace, snapshot: Snapshot, names: Names) -> Itera
             path=f"{ws.layout.state_rel}/{rel}",
             fix=names.repair,
         )
-    if not os.access(ws.layout.state, os.W_OK):
+    if os.path.lexists(ws.layout.state) and not os.access(ws.layout.state, os.W_OK):
         folder = ws.layout.workspace_rel
         yield Diagnosis(
             level="warning",
@@ -153,19 +159,23 @@ def find_bad_lines(ws: Workspace) -> list[int]:
             # Of another version, perhaps: a person's reading is not disturbed by more fields.
             if not line.startswith(b"{"):
                 found.append(number)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             found.append(number)
     return found
 
 
 def find_bad_operations(ws: Workspace) -> list[str]:
     """Files of the log of operations that cannot be read, relative to the state folder."""
-    import msgspec
-
-    found = []
+    found: list[str] = []
+    if is_misplaced(ws.layout.state) or is_misplaced(ws.layout.operations):
+        return found
     for name in sorted(list_names(ws.layout.operations)):
+        rel = f"operations/{name}"
         try:
-            msgspec.json.decode(fsio.find_bytes(os.path.join(ws.layout.operations, name)) or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError, AiwError):
-            found.append(f"operations/{name}")
+            decode(Operation, fsio.find_bytes(ws.layout.in_state(rel)) or b"", path=rel)
+        except DecodeError as error:
+            if not error.damage.newer:
+                found.append(rel)
+        except AiwError:
+            found.append(rel)
     return found

@@ -24,6 +24,8 @@ from ai_workflow.services.doctor.leftovers import find_bad_lines, find_bad_opera
 from ai_workflow.services.doctor.repository import read_git_facts
 from ai_workflow.services.doctor.salvage import ORDER, Salvage, plan_salvage, read_state
 from ai_workflow.services.workspace import Workspace
+from ai_workflow.store.layout import KIND_FOLDERS
+from ai_workflow.store.reader import MISPLACED, is_misplaced
 
 
 class Repair(Record, frozen=True, kw_only=True):
@@ -54,7 +56,15 @@ def repair(ws: Workspace) -> Repaired:
     if fsio.find_bytes(ws.layout.journal) is not None:
         ws.store.recover()
         done.append(Repair(message="what a killed command had stored was completed from its journal"))
-    for step in (_restore_damaged, _settle_intents, _clean_logs, _repair_state, _restore_documents, _log):
+    for step in (
+        _clear_places,
+        _restore_damaged,
+        _settle_intents,
+        _clean_logs,
+        _repair_state,
+        _restore_documents,
+        _log,
+    ):
         try:
             step(ws, done)
         except AiwError as error:
@@ -77,6 +87,21 @@ def _set_journal_aside(ws: Workspace, done: list[Repair]) -> None:
     if copy is not None:
         path = f"{ws.layout.state_rel}/journal.json"
         done.append(Repair(message=f"put {path} aside: it could not be read", path=path, copy=copy))
+
+
+def _clear_places(ws: Workspace, done: list[Repair]) -> None:
+    """What stands where a folder of the state must be is put aside; what belongs into the folder is restored then."""
+    for rel in (*KIND_FOLDERS.values(), "operations", "events"):
+        if not is_misplaced(ws.layout.in_state(rel)):
+            continue
+        try:
+            seen = fsio.find_bytes(ws.layout.in_state(rel))
+        except AiwError:
+            seen = None
+        copy = ws.store.put_back(rel, seen=seen, text=None)
+        if copy is not None:
+            path = f"{ws.layout.state_rel}/{rel}"
+            done.append(Repair(message=f"put {path} aside: {MISPLACED}", path=path, copy=copy))
 
 
 def _restore_damaged(ws: Workspace, done: list[Repair]) -> None:

@@ -7,8 +7,6 @@ import os
 import re
 from collections.abc import Mapping
 
-from msgspec.structs import replace
-
 from ai_workflow import fsio
 from ai_workflow.errors import AiwError
 from ai_workflow.git.refs import merge_base
@@ -44,7 +42,6 @@ from ai_workflow.store.salvage import (
 ORDER = ("project", "milestone", "task", "run", "blocker", "lane", "adr", "baseline", "intent")
 """Kinds in the order in which they are made: each may rely on those before it."""
 _KIND_OF_FOLDER = {folder: kind for kind, folder in KIND_FOLDERS.items()}
-_STATUS = re.compile(r"status:\s*(proposed|accepted|deprecated|superseded)\b", re.IGNORECASE)
 
 
 class Salvage(Record, frozen=True, kw_only=True):
@@ -123,7 +120,7 @@ def plan_salvage(ws: Workspace, snapshot: Snapshot, *, exact_only: bool = False)
     beyond: set[str] = set()
     evidence: Evidence | None = None
     imports: PlanImports | None = None
-    cases = [_examine(ws, damage) for damage in snapshot.damaged if not damage.newer]
+    cases = [_examine(ws, damage) for damage in snapshot.damaged if not damage.newer and _is_file(ws, damage)]
     strays = {fsio.sha256_of(case.seen): case.seen for case in cases if case.seen is not None}
     for case in sorted(cases, key=lambda case: ORDER.index(case.kind)):
         step = _exactly(case, strays)
@@ -140,6 +137,11 @@ def plan_salvage(ws: Workspace, snapshot: Snapshot, *, exact_only: bool = False)
         else:
             beyond.add(case.damage.path)
     return SalvagePlan(steps=tuple(steps), beyond=frozenset(beyond))
+
+
+def _is_file(ws: Workspace, damage: Damage) -> bool:
+    """Whether a single file is meant, not a whole folder of the state."""
+    return damage.path.startswith(f"{ws.layout.state_rel}/") and damage.path.endswith(".json")
 
 
 def _examine(ws: Workspace, damage: Damage) -> _Case:
@@ -231,7 +233,11 @@ def _make(ws: Workspace, snapshot: Snapshot, case: _Case, known: Entity | None, 
     if case.kind == "blocker":
         return salvage.make_blocker(snapshot, case.entity_id, known if isinstance(known, Blocker) else None)
     if case.kind == "adr":
-        return _adr(ws, case, known if isinstance(known, Adr) else None, evidence)
+        from ai_workflow.services import adrs
+
+        stub = Adr(id=case.entity_id, title="", created_at=evidence.now, updated_at=evidence.now)
+        read = adrs.read_file(ws, known if isinstance(known, Adr) else stub)
+        return read or (known if isinstance(known, Adr) else None)
     if case.kind == "baseline":
         return _baseline(ws, case, evidence)
     return None
@@ -254,28 +260,6 @@ def _project(ws: Workspace, snapshot: Snapshot, case: _Case, evidence: Evidence)
         updated_at=evidence.now,
     )
     return salvage.make_project(snapshot, fields, defaults=defaults, evidence=evidence)
-
-
-def _adr(ws: Workspace, case: _Case, known: Adr | None, evidence: Evidence) -> Adr | None:
-    """The decision with what its file in the repository says of it."""
-    from ai_workflow.rendering.adr import read_decision
-    from ai_workflow.services import adrs
-
-    stub = known or Adr(id=case.entity_id, title="", created_at=evidence.now, updated_at=evidence.now)
-    text = adrs.find_text(ws, stub)
-    if text is None:
-        return known
-    title = next((line[2:] for line in text.splitlines() if line.startswith("# ")), "")
-    status = _STATUS.search(text)
-    decision, consequences = read_decision(text)
-    return replace(
-        stub,
-        title=known.title if known else title.partition(": ")[2] or title or case.entity_id,
-        status=status.group(1).lower() if status else stub.status,
-        decision=decision or stub.decision,
-        consequences=consequences or stub.consequences,
-        updated_at=evidence.now,
-    )
 
 
 def _baseline(ws: Workspace, case: _Case, evidence: Evidence) -> Baseline:
