@@ -42,8 +42,7 @@ def sealed_environment(tmp_path_factory: pytest.TempPathFactory, byte_code: Path
     sealed |= {
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / ".config"),
-        # One for all tests of a process: projects that one test prepared are copied by others.
-        "XDG_STATE_HOME": str(tmp_path_factory.getbasetemp() / "state"),
+        "XDG_STATE_HOME": str(home / ".local/state"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
         "GIT_EDITOR": "false",

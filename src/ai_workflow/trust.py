@@ -68,6 +68,21 @@ def revoke(common_dir: str) -> bool:
     return was_recorded
 
 
+def forget(common_dir: str) -> None:
+    """Takes away what was put here for it; copies of this folder elsewhere stay trusted. Raises AiwError(IO)."""
+    token = _find_token(common_dir)
+    fsio.remove_file(token_path(common_dir))
+    if token is None:
+        return
+    path = _record_path(token)
+    try:
+        made_for = str(json.loads(fsio.find_bytes(path) or b"{}").get("git_dir", ""))
+    except (ValueError, AttributeError):
+        made_for = ""
+    if made_for == os.path.realpath(common_dir) or not os.path.isdir(made_for):
+        fsio.remove_file(path)
+
+
 def token_path(common_dir: str) -> str:
     """Where the token lies; each user of a shared repository has one of their own."""
     return os.path.join(common_dir, f"aiw-trust-{_user_id()}")

@@ -205,6 +205,7 @@ def test_a_clone_without_the_plan_has_what_is_done_and_holds_what_may_not_be_who
     }
     assert tasks_of(clone)[0]["title"] == "Add the parser module"
     clone.plan(THREE_MILESTONES)
+    clone.aiw("trust")
     assert work(clone, 1) == ["TASK-004"]
     check_one_commit_each(clone, ["TASK-001", "TASK-002", "TASK-003", "TASK-004"])
 
@@ -227,6 +228,7 @@ def test_a_begun_milestone_in_a_clone_is_held_until_its_plan_is_back(tmp_path: P
     assert clone.milestone()["status"] == "blocked"
     clone.plan(FIVE)
     clone.aiw("plan", "import")
+    clone.aiw("trust")
     ids = first + work(clone, 4)
     assert len(set(ids)) == 5
     check_one_commit_each(clone, ids)

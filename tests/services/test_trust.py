@@ -14,7 +14,7 @@ import pytest
 
 from ai_workflow import trust
 from support.landing import BRANCH, push_from_elsewhere
-from support.project import PARSER_PLAN, Project, make_ready
+from support.project import PARSER_PLAN, Project, make_project, make_ready
 
 CHECK = "touch ../ran"
 
@@ -244,3 +244,17 @@ def test_a_person_at_a_terminal_is_asked(theirs: Project, answer: str, runs: boo
     assert is_answered, said
     assert b"touch ../ran" in said
     assert _ran(theirs) == runs, said
+
+
+def test_uninstall_leaves_copies_and_neighbours_trusted(tmp_path: Path) -> None:
+    project = make_project(tmp_path, remote=False)
+    project.aiw("init")
+    copied = Project(tmp_path / "copied")
+    shutil.copytree(project.path, copied.path, symlinks=True)
+    project.aiw("-C", "src", "init", "--nested")
+    project.aiw("-C", "src", "uninstall", "--yes")
+    assert project.aiw("trust", "--status", "--json").json["trusted"] is True
+    copied.aiw("uninstall", "--yes")
+    assert project.aiw("trust", "--status", "--json").json["trusted"] is True
+    project.aiw("uninstall", "--yes")
+    assert list((project.path / ".git").glob("aiw*")) == []

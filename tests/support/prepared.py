@@ -15,6 +15,8 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ai_workflow.trust import trust_folder
+
 if TYPE_CHECKING:
     from support.project import Project
 
@@ -26,6 +28,7 @@ _CACHES = ("docs/ai/workspace/locks/config.json",)
 _folders: list[Path] = []
 _numbers = itertools.count(1)
 _templates: dict[Hashable, Project] = {}
+_trusted: dict[Hashable, dict[str, bytes]] = {}
 
 
 def keep_templates_in(folder: Path) -> None:
@@ -44,6 +47,11 @@ def prepared(prepare: Callable[..., P], folder: Path, **arguments: Any) -> P:
         template = prepare(_folders[0] / str(next(_numbers)), **arguments)
         _require_movable(template)
         _templates[key] = template
+        _trusted[key] = {path.name: path.read_bytes() for path in Path(trust_folder()).glob("*.json")}
+    for name, record in _trusted[key].items():
+        # Each test has a home of its own; whoever prepared the project trusted it in another.
+        Path(trust_folder()).mkdir(parents=True, exist_ok=True)
+        (Path(trust_folder()) / name).write_bytes(record)
     return copy_of(_templates[key], folder)  # type: ignore[return-value] # what this key's `prepare` made
 
 

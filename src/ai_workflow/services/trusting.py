@@ -100,6 +100,16 @@ def revoke(ws: Workspace) -> bool:
     return trust.revoke(ws.repository.common_dir)
 
 
+def forget(ws: Workspace) -> None:
+    """What uninstall takes along: the trust, unless another workspace of this repository needs it. Raises AiwError."""
+    repository = ws.repository
+    files = repository.git.run("ls-files", "-z", "--cached", "--others").stdout.decode("utf-8", "surrogateescape")
+    own = repository.from_root(CONFIG_NAME)
+    if any(path.rpartition("/")[2] == CONFIG_NAME and path != own for path in files.split("\0")):
+        return
+    trust.forget(repository.common_dir)
+
+
 def grant_own(ws: Workspace, paths: Sequence[str] | None = None) -> bool:
     """Trusts a clone whose workspace is this user's own work: nothing that brings commands came with it.
 

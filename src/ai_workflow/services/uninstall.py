@@ -297,7 +297,7 @@ def _clean_git_folder(ws: Workspace) -> None:
     for name in os.listdir(ws.repository.git_dir):
         if name.startswith(("aiw-index-", "aiw-candidate-")):
             fsio.remove_file(os.path.join(ws.repository.git_dir, name))
-    trusting.revoke(ws)
+    trusting.forget(ws)
     fsio.remove_file(os.path.join(ws.repository.common_dir, "aiw.lock"))
 
 
