@@ -169,8 +169,8 @@ def at_each(broken: Broken, points: Sequence[Point], tmp_path: Path) -> Iterator
 def left_in_git(project: Project) -> list[str]:
     """Lock files of git, and files of ours."""
     folder = project.path / ".git"
-    found = [*folder.rglob("*.lock"), *folder.glob("aiw-*")]
-    return sorted(str(path.relative_to(folder)) for path in found if path.name != "aiw.lock")
+    found = {*folder.rglob("*.lock"), *folder.glob("aiw-*")} - {folder / "aiw.lock"} - {*folder.glob("aiw-trust-?")}
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def require_healed(broken: Broken, project: Project, *, is_repeated: bool = True) -> None:

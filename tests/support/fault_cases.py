@@ -481,6 +481,6 @@ def check_common(project: Project) -> None:
         return
     assert list((state / "intents").glob("*.json")) == []
     left = {path.name for path in (project.path / ".git").iterdir() if path.name.startswith("aiw-")}
-    assert left <= {"aiw.lock"}
+    assert {name for name in left if not name.startswith("aiw-trust-")} <= {"aiw.lock"}
     assert not (project.path / ".git/index.lock").exists()
     assert project.aiw("status", "--json").json["damaged"] == []

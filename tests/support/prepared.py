@@ -12,6 +12,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Hashable
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,7 +29,6 @@ _CACHES = ("docs/ai/workspace/locks/config.json",)
 _folders: list[Path] = []
 _numbers = itertools.count(1)
 _templates: dict[Hashable, Project] = {}
-_trusted: dict[Hashable, dict[str, bytes]] = {}
 
 
 def keep_templates_in(folder: Path) -> None:
@@ -47,11 +47,6 @@ def prepared(prepare: Callable[..., P], folder: Path, **arguments: Any) -> P:
         template = prepare(_folders[0] / str(next(_numbers)), **arguments)
         _require_movable(template)
         _templates[key] = template
-        _trusted[key] = {path.name: path.read_bytes() for path in Path(trust_folder()).glob("*.json")}
-    for name, record in _trusted[key].items():
-        # Each test has a home of its own; whoever prepared the project trusted it in another.
-        Path(trust_folder()).mkdir(parents=True, exist_ok=True)
-        (Path(trust_folder()) / name).write_bytes(record)
     return copy_of(_templates[key], folder)  # type: ignore[return-value] # what this key's `prepare` made
 
 
@@ -70,7 +65,16 @@ def copy_of(project: Project, folder: Path) -> Project:
     if copied.origin:
         copied.git("remote", "set-url", "origin", str(copied.origin))
     copied.git("update-index", "-q", "--refresh", ok=None)
+    _trust_here(copied)
     return copied
+
+
+def _trust_here(project: Project) -> None:
+    """Each test has a home of its own, and a project may have been trusted in that of another."""
+    for token in (project.path / ".git").glob("aiw-trust-*"):
+        record = Path(trust_folder()) / f"{sha256(token.read_text().strip().encode()).hexdigest()}.json"
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text("{}")
 
 
 def _surroundings() -> Hashable:

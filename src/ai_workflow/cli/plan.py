@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ai_workflow.cli.runtime import Command, Session, to_json
+from ai_workflow.cli.runtime import Command, Session, is_terminal, to_json
 from ai_workflow.errors import AiwError, ExitCode, Kind
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ def read_standard_input(session: Session) -> bytes:
 
     if sys.stdin is None or sys.stdin.closed:
         return b""
-    if sys.stdin.isatty():
+    if is_terminal(sys.stdin):
         session.say("paste the plan, then press Ctrl-D on a line of its own")
     return sys.stdin.buffer.read()
 

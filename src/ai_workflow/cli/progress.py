@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 
-from ai_workflow.cli.runtime import Session
+from ai_workflow.cli.runtime import Session, is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def make_listener(session: Session) -> Listener:
             sys.stderr.buffer.write(data)
             sys.stderr.buffer.flush()
 
-    streams = settings.is_verbose or (sys.stderr.isatty() and not settings.is_json)
+    streams = settings.is_verbose or (is_terminal(sys.stderr) and not settings.is_json)
     return Listener(on_start=on_start, on_output=on_output if streams else None)
 
 

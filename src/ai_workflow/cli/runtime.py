@@ -12,7 +12,7 @@ from ai_workflow.errors import AiwError, Kind
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from typing import Any, NoReturn
+    from typing import Any, NoReturn, TextIO
 
     from ai_workflow.services.glance import Glance
     from ai_workflow.services.workspace import Workspace
@@ -162,7 +162,7 @@ class Session:
 
         if self._workspace is None:
             self._workspace = open_workspace(self.start, command=self.command_line, talk=self.say)
-            if not self.settings.is_json and sys.stdin.isatty() and sys.stderr.isatty():
+            if not self.settings.is_json and is_terminal(sys.stdin) and is_terminal(sys.stderr):
                 self._workspace.ask = self.ask
         return self._workspace
 
@@ -195,6 +195,11 @@ class Session:
         """The result for programs; nothing without `--json`."""
         if self.settings.is_json:
             sys.stdout.write(format_json(document))
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person sits there; a stream that was closed before the start is None."""
+    return stream is not None and stream.isatty()
 
 
 def format_json(document: Any, *, indent: int | None = 2) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ai_workflow.cli.runtime import Command, Session
+from ai_workflow.cli.runtime import Command, Session, is_terminal
 from ai_workflow.errors import ExitCode
 
 TYPE_CHECKING = False
@@ -72,8 +72,8 @@ def _draw(session: Session, status: dict[str, Any], drawn: str, *, is_news: bool
     from ai_workflow.cli.runtime import format_json
     from ai_workflow.services.status import format_status
 
-    is_terminal = sys.stdout.isatty() and not session.settings.is_json
-    if not (is_news or is_terminal):
+    is_screen = is_terminal(sys.stdout) and not session.settings.is_json
+    if not (is_news or is_screen):
         return drawn
     if session.settings.is_json:
         sys.stdout.write(format_json(status, indent=None))
@@ -82,7 +82,7 @@ def _draw(session: Session, status: dict[str, Any], drawn: str, *, is_news: bool
     lines = [f"error: {status['error']}"] if "error" in status else format_status(status, now_s=time.time())
     text = "\n".join(lines)
     if text != drawn or is_news:
-        if is_terminal:
+        if is_screen:
             sys.stdout.write(_CLEAR)
         elif drawn:
             session.show("")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ai_workflow.cli.runtime import Command, Session, to_json
+from ai_workflow.cli.runtime import Command, Session, is_terminal, to_json
 from ai_workflow.errors import AiwError, ExitCode, Kind
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ def _require_consent(session: Session, preview: Removal) -> None:
     """Asks on a terminal. Raises AiwError(USAGE) without one, and when the answer is not yes."""
     import sys
 
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise AiwError(
             Kind.USAGE,
             "there is no terminal to ask on",

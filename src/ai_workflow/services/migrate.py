@@ -86,10 +86,11 @@ def migrate(ws: Workspace, *, is_dry_run: bool = False) -> Migrated:
             _archive(ws)
             _update_gitignore(ws)
             wanted, migrated = _decide(ws, whole.files)
+            # Before the state is replaced: killed after that, a migration has nothing left to decide.
+            grant_own(ws, (f"{ws.layout.state_rel}/project.json",))
             whole.replace(wanted, operation=_operation_id(wanted))
             whole.remove_empty_folders()
             ws.documents.write_handoffs(ws.store.snapshot())
-            grant_own(ws, (f"{ws.layout.state_rel}/project.json",))
             return replace(migrated, outcome="migrated")
     return _go_on(ws, is_dry_run=False)
 
