@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import statistics
 import subprocess
 import sys
 from collections import Counter
@@ -95,3 +97,20 @@ def test_processes_per_command(tmp_path: Path) -> None:
     assert processes_of(project, tmp_path / "..", "agent", "finish", "--commit") == Counter({"git": 16, "sh": 1})
     (tmp_path / "../trace").unlink()
     assert processes_of(project, tmp_path / "..", "next") == Counter({"git": 3})
+
+
+def cpu_s(argv: list[str], cwd: Path) -> float:
+    process = subprocess.Popen(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, argv
+    return usage.ru_utime + usage.ru_stime
+
+
+@pytest.mark.parametrize(("args", "bound"), [(("--version",), 8), (("status",), 15), (("task", "list", "--json"), 15)])
+def test_no_command_that_shows_costs_tenfold(project: Project, args: tuple[str, ...], bound: int) -> None:
+    """Generous: `make bench` measures; this notices an order of magnitude, on any machine."""
+    ratios = []
+    for _ in range(5):
+        bare = cpu_s([sys.executable, "-I", "-c", "pass"], project.path)
+        ratios.append(cpu_s([sys.executable, "-I", "-m", "ai_workflow", *args], project.path) / bare)
+    assert statistics.median(ratios) < bound
