@@ -102,7 +102,8 @@ def test_processes_per_command(tmp_path: Path) -> None:
 def cpu_s(argv: list[str], cwd: Path) -> float:
     process = subprocess.Popen(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, argv
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, argv
     return usage.ru_utime + usage.ru_stime
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -131,6 +132,17 @@ def test_the_index_is_renewed_after_some_changes_only(store: Store) -> None:
     touch(store)
     assert path.stat().st_ino != first
     assert counted(store) == {"ready": COUNT}
+
+
+def test_a_copied_workspace_gets_its_own_with_the_next_change(store: Store, tmp_path: Path) -> None:
+    shutil.copytree(store.layout.root, tmp_path / "copy")
+    copied = make_store(tmp_path / "copy")
+    assert counted(copied) == {"ready": COUNT}
+    time.sleep(0.03)
+    touch(copied)
+    column = index.read_index(copied.layout)["task"]
+    looks = index.look_at(copied.layout.folder("task"), column.names)
+    assert sum(one == other for one, other in zip(looks[2], column.looks[2], strict=True)) >= COUNT - 1
 
 
 def test_a_small_state_has_none(tmp_path: Path) -> None:

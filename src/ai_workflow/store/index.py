@@ -98,13 +98,22 @@ def _find_info(path: str) -> os.stat_result | None:
 
 
 def is_behind(layout: Layout, serial: int) -> bool:
-    """Whether it should be written anew for the state with this serial."""
+    """Whether it should be written anew for the state with this serial; always for one that came with a copy."""
     try:
         with open(_path(layout), "rb") as stream:
             head = stream.read(_HEAD_BYTES)
-        return not 0 <= serial - int(head.split(b'"serial": ')[1].split(b",")[0]) < MAX_BEHIND
+        known, inode = (int(head.split(key)[1].split(b",")[0]) for key in (b'"serial": ', b'"inode": '))
+        return not 0 <= serial - known < MAX_BEHIND or inode != _inode_of_tasks(layout)
     except (OSError, ValueError, IndexError):
         return True
+
+
+def _inode_of_tasks(layout: Layout) -> int:
+    """Of the folder, which is another one wherever the workspace was copied to; -1 without one."""
+    try:
+        return os.stat(layout.folder("task")).st_ino
+    except OSError:
+        return -1
 
 
 def write_index(layout: Layout, rows: Mapping[str, Mapping[str, tuple[Stamp, str]]], *, serial: int) -> None:
@@ -123,7 +132,8 @@ def write_index(layout: Layout, rows: Mapping[str, Mapping[str, tuple[Stamp, str
         names = sorted(members)
         stamps = [[members[name][0][part] for name in names] for part in range(3)]
         kinds[kind] = {"names": names, "stamps": stamps, "statuses": [members[name][1] for name in names]}
-    data = json.dumps({"serial": serial, "version": VERSION, "kinds": kinds}, separators=(",", ": "))
+    head = {"serial": serial, "inode": _inode_of_tasks(layout), "version": VERSION}
+    data = json.dumps({**head, "kinds": kinds}, separators=(",", ": "))
     write_file(_path(layout), data.encode(), temp_dir=layout.temp, durable=False)
 
 
