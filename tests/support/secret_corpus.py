@@ -79,7 +79,7 @@ class Secrets:
         add("openssh key", self.pem("OPENSSH "), "{}\n")
         add("private key in json", self.pem("").replace("\n", "\\n"), '{"private_key": "{}"}')
         add("jwt", self.jwt(), "Cookie: session={}")
-        add("npm", "np" + "m_" + draw(_BASE62, 36), "//registry.npmjs.org/:_authToken={}")
+        add("npm", "np" + "m_" + draw(_BASE62, 36), "//npm.example.com/:_authToken={}")
         add("npmrc, old", str(uuid.UUID(int=self._random.getrandbits(128))), "//npm.acme.io/:_authToken={}")
         add("pypi", "py" + "pi-AgEIcHlwaS5vcmc" + draw(_URLSAFE[:-2], 120), "password = {}")
         add(
@@ -146,7 +146,7 @@ def harmless(seed: int = 2) -> list[tuple[str, str]]:
         ("token hash", f'token_hash = "{sha("sha256")}"'),
         ("password hash", "password_hash = '$2b$12$" + base64.b64encode(noise(39)).decode().rstrip("=") + "'"),
         ("lock file, npm", f'"integrity": "sha512-{integrity}"'),
-        ("lock file, yarn", f'  resolved "https://registry.yarnpkg.com/js-tokens/-/js-tokens-4.0.0.tgz#{sha("sha1")}"'),
+        ("lock file, yarn", f'  resolved "https://npm.example.com/js-tokens/-/js-tokens-4.0.0.tgz#{sha("sha1")}"'),
         ("lock file, cargo", f'checksum = "{sha("sha256")}"'),
         ("lock file, poetry", f'    {{file = "token_utils-1.0.tar.gz", hash = "sha256:{sha("sha256")}"}},'),
         ("lock file, go", f"github.com/acme/auth v1.2.3 h1:{base64.b64encode(noise(32)).decode()}"),
