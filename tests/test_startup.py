@@ -71,6 +71,7 @@ def test_status_needs_no_records_no_yaml_and_no_process(project: Project) -> Non
         "ai_workflow.services",
         "ai_workflow.services.glance",
         "ai_workflow.services.status",
+        "ai_workflow.stamps",
         "ai_workflow.store",
         "ai_workflow.store.index",
         "ai_workflow.store.layout",

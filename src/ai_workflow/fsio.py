@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.stamps import Stamp, stamp_of
 
 _UNFINISHED_S = 10.0
 """From this age on, in seconds, nobody is writing a temporary any more."""
@@ -74,7 +75,7 @@ def read_bytes(path: str) -> bytes:
     return b"".join(chunks)
 
 
-def find_with_stamp(path: str) -> tuple[bytes, tuple[int, int, int]] | None:
+def find_with_stamp(path: str) -> tuple[bytes, Stamp] | None:
     """The whole file, with time (ns), size and inode of what was read; None when it does not exist.
 
     For thousands of small files. Raises AiwError(IO).
@@ -96,7 +97,7 @@ def find_with_stamp(path: str) -> tuple[bytes, tuple[int, int, int]] | None:
         ) from error
     finally:
         os.close(descriptor)
-    return data, (info.st_mtime_ns, info.st_size, info.st_ino)
+    return data, stamp_of(info)
 
 
 def find_bytes(path: str) -> bytes | None:

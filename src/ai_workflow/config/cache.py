@@ -12,6 +12,7 @@ import os
 
 from ai_workflow import __version__
 from ai_workflow.config.place import CONFIG_NAME
+from ai_workflow.stamps import RACY_NS, find_stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,17 +20,12 @@ if TYPE_CHECKING:
 
 _PATH = ("docs", "ai", "workspace", "locks", "config.json")
 """Only the usual place is looked at: finding a moved one needs the config that is to be saved here."""
-_RACY_NS = 20_000_000
-"""A config changed within a clock tick of the writing may have changed after it was read, as with git's index."""
 
 
 def read_stamp(root: str) -> list[int] | None:
-    """What tells one version of the file from another; None when there is no file."""
-    try:
-        info = os.stat(os.path.join(root, CONFIG_NAME))
-    except OSError:
-        return None
-    return [info.st_mtime_ns, info.st_size, info.st_ino]
+    """The stamp of the config file, as JSON gives it back; None when there is no file."""
+    stamp = find_stamp(os.path.join(root, CONFIG_NAME))
+    return None if stamp is None else list(stamp)
 
 
 def find_cached(root: str) -> dict[str, Any] | None:
@@ -38,7 +34,7 @@ def find_cached(root: str) -> dict[str, Any] | None:
         with open(os.path.join(root, *_PATH), "rb") as stream:
             cached = json.load(stream)
         is_right = cached["version"] == __version__ and cached["stamp"] == read_stamp(root)
-        is_settled = int(cached["written_ns"]) - int(cached["stamp"][0]) >= _RACY_NS
+        is_settled = int(cached["written_ns"]) - int(cached["stamp"][0]) >= RACY_NS
         return dict(cached["fields"]) if is_right and is_settled else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

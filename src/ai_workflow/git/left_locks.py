@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from ai_workflow.fsio import remove_file
 from ai_workflow.git.repository import Repository
+from ai_workflow.stamps import Stamp, stamp_of
 
 _PAUSE_S = 0.2
 _OWN_PREFIX = "aiw"
@@ -62,7 +63,7 @@ def _names(folder: str) -> list[str]:
         return []
 
 
-def _find_locks(repository: Repository, since_ns: int) -> dict[str, tuple[int, int, int]]:
+def _find_locks(repository: Repository, since_ns: int) -> dict[str, Stamp]:
     """Path → what shows a change, of the lock files that are not older."""
     found = {}
     for path in find_lock_files(repository):
@@ -71,7 +72,7 @@ def _find_locks(repository: Repository, since_ns: int) -> dict[str, tuple[int, i
         except OSError:
             continue
         if info.st_mtime_ns >= since_ns:
-            found[path] = (info.st_ino, info.st_size, info.st_mtime_ns)
+            found[path] = stamp_of(info)
     return found
 
 

@@ -10,6 +10,7 @@ from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError
 from ai_workflow.services.glance import Glance
 from ai_workflow.services.status import Row, read_status
+from ai_workflow.stamps import find_stamp
 from ai_workflow.store.layout import KIND_FOLDERS, Layout
 
 _READ_ANYWAY_S = 30.0
@@ -58,12 +59,4 @@ class StatusFeed:
 def _read_stamp(layout: Layout, root: str) -> tuple[object, ...]:
     folders = [layout.folder(kind) for kind in KIND_FOLDERS]
     paths = (os.path.join(root, CONFIG_NAME), layout.project, layout.journal, *folders)
-    return tuple(_stamp_of(path) for path in paths)
-
-
-def _stamp_of(path: str) -> tuple[int, int, int] | None:
-    try:
-        info = os.stat(path)
-    except OSError:
-        return None
-    return info.st_mtime_ns, info.st_ino, info.st_size
+    return tuple(find_stamp(path) for path in paths)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 
+from ai_workflow.stamps import Stamp
 from ai_workflow.store.layout import Layout
 
 TYPE_CHECKING = False
@@ -18,16 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-Stamp = tuple[int, int, int]
-"""Time (ns), size and inode of a file."""
-
 KINDS = ("task", "milestone")
 VERSION = 1
 MIN_FILES = 256
 """Fewer are read as quickly as an index."""
 MAX_BEHIND = 16
 """After so many changes of the state it is written anew: until then readers read the few files that differ."""
-RACY_NS = 20_000_000
 _HEAD_BYTES = 64
 
 

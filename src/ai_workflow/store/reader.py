@@ -11,6 +11,7 @@ from ai_workflow import fsio
 from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import AnyEntity, Damage, Snapshot
+from ai_workflow.stamps import RACY_NS, Stamp, find_stamp
 from ai_workflow.store import index
 from ai_workflow.store.codec import KINDS, DecodeError, decode
 from ai_workflow.store.journal import find_journal, overlay_of
@@ -76,7 +77,7 @@ class StateReader:
             return
         fresh = set(written)
         now_ns = time.time_ns()
-        rows: dict[str, dict[str, tuple[index.Stamp, str]]] = {}
+        rows: dict[str, dict[str, tuple[Stamp, str]]] = {}
         for kind, members in kinds.items():
             known, folder = self._files.get(kind, {}), KIND_FOLDERS[kind]
             rows[kind] = {}
@@ -84,8 +85,8 @@ class StateReader:
                 name = f"{entity_id}.json"
                 rel = f"{folder}/{name}"
                 was = known.get(name)
-                stamp = was.stamp if was is not None and rel not in fresh else _stamp(f"{self._layout.state}/{rel}")
-                if stamp is not None and now_ns - stamp[0] > index.RACY_NS:
+                stamp = was.stamp if was is not None and rel not in fresh else find_stamp(f"{self._layout.state}/{rel}")
+                if stamp is not None and now_ns - stamp[0] > RACY_NS:
                     rows[kind][name] = (stamp, str(getattr(entity, "status", "")))
         with contextlib.suppress(AiwError):  # Derived: a full disk is no reason to fail.
             index.write_index(self._layout, rows, serial=serial)
@@ -96,7 +97,7 @@ class StateReader:
 
     def _read_mark(self) -> tuple[object, ...]:
         """What every change by aiw changes, and every file that comes or goes."""
-        folders = tuple(_stamp(self._layout.folder(kind)) for kind in KIND_FOLDERS)
+        folders = tuple(find_stamp(self._layout.folder(kind)) for kind in KIND_FOLDERS)
         try:
             # Its bytes, for they hold the serial: time and inode may be the same again within a clock tick.
             project = fsio.find_bytes(self._layout.project)
@@ -145,7 +146,7 @@ class StateReader:
             else:
                 path = f"{folder}/{name}"
                 was = before.get(name)
-                if was is not None and was.stamp == _stamp(path):
+                if was is not None and was.stamp == find_stamp(path):
                     known[name], result = was, was.result
                 else:
                     fresh = self._read_file(kind, rel, path)
@@ -167,7 +168,7 @@ class StateReader:
             return _Known(None, None)
         data, stamp = found
         # Written within a clock tick of being read, it may change once more without a trace, as with git's index.
-        is_settled = time.time_ns() - stamp[0] > index.RACY_NS
+        is_settled = time.time_ns() - stamp[0] > RACY_NS
         return _Known(stamp if is_settled else None, self._decode(kind, rel, data))
 
     def _decode(self, kind: str, rel: str, data: bytes | None) -> AnyEntity | Damage | None:
@@ -193,17 +194,9 @@ class _Known:
 
     __slots__ = ("result", "stamp")
 
-    def __init__(self, stamp: tuple[int, int, int] | None, result: AnyEntity | Damage | None) -> None:
+    def __init__(self, stamp: Stamp | None, result: AnyEntity | Damage | None) -> None:
         self.stamp = stamp
         self.result = result
-
-
-def _stamp(path: str) -> tuple[int, int, int] | None:
-    try:
-        info = os.stat(path)
-    except OSError:
-        return None
-    return info.st_mtime_ns, info.st_size, info.st_ino
 
 
 def is_misplaced(folder: str) -> bool:

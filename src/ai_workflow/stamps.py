@@ -1,0 +1,24 @@
+"""What tells one version of a file from another without reading it: time, size and inode."""
+
+from __future__ import annotations
+
+import os
+
+Stamp = tuple[int, int, int]
+"""Time of the last change (ns), size (bytes), inode."""
+RACY_NS = 20_000_000
+"""A file that was written within this time of being looked at may change once more and look the same: clocks of file
+systems tick in milliseconds (git's racy rule)."""
+
+
+def stamp_of(info: os.stat_result) -> Stamp:
+    """The stamp in what the operating system says of a file."""
+    return info.st_mtime_ns, info.st_size, info.st_ino
+
+
+def find_stamp(path: str) -> Stamp | None:
+    """The stamp of a file or folder now; None when it cannot be looked at."""
+    try:
+        return stamp_of(os.stat(path))
+    except OSError:
+        return None
