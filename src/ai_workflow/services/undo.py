@@ -42,7 +42,7 @@ from ai_workflow.services.ref_moves import find_leaving, move_back, rehearse, re
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import KINDS, decode
 from ai_workflow.store.journal import find_journal
-from ai_workflow.store.layout import KIND_FOLDERS
+from ai_workflow.store.layout import find_kind
 from ai_workflow.store.operations import read_log
 from ai_workflow.store.transaction import Transaction
 
@@ -226,12 +226,12 @@ def _restore_state(ws: Workspace, plan: UndoPlan, intent: Intent, change: Transa
     remove: list[AnyEntity] = [intent]
     undone_paths = frozenset(path_to_key(path) for path in _paths_of(ws, plan))
     for file in plan.files:
-        kind, entity_id = _entity_of(file.path)
-        current = now.find(KINDS[kind], entity_id)
+        record = KINDS[find_kind(file.path) or "project"]
+        current = now.find(record, file.path.rpartition("/")[2].removesuffix(".json"))
         if file.before is None:
             remove += [current] if current is not None else []
             continue
-        entity = decode(KINDS[kind], file.before.encode(), path=file.path)
+        entity = decode(record, file.before.encode(), path=file.path)
         if isinstance(entity, Baseline):
             entity = keep_known_dirt(entity, now.baselines.get(entity.id), undone_paths)
         put.append(cast("AnyEntity", entity))
@@ -246,13 +246,6 @@ def _paths_of(ws: Workspace, plan: UndoPlan) -> list[str]:
     """Every path of the commits that are taken back, from the top."""
     work = [move for move in plan.moves if move.is_work and move.before and move.after]
     return [path for move in work for path in changed_paths(ws.repository.git, move.before or "", move.after or "")]
-
-
-def _entity_of(rel: str) -> tuple[str, str]:
-    """Kind and id of the entity of a state file."""
-    folder, _, name = rel.partition("/")
-    kind = next(kind for kind, known in KIND_FOLDERS.items() if known == folder)
-    return kind, name.removesuffix(".json")
 
 
 def _write_file(ws: Workspace, file: PlannedFile) -> tuple[bytes | None, bytes | None]:

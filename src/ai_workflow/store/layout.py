@@ -15,6 +15,12 @@ KIND_FOLDERS = {
     "intent": "intents",
 }
 """Folder under `state/` for each kind of entity; `project` is the single file `project.json`."""
+_KINDS = {folder: kind for kind, folder in KIND_FOLDERS.items()}
+
+
+def find_kind(rel: str) -> str | None:
+    """The kind of entity whose folder a path (relative to `state/`) begins with; None for other files."""
+    return _KINDS.get(rel.partition("/")[0])
 
 
 class Layout:

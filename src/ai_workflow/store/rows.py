@@ -11,7 +11,7 @@ import os
 
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.store.index import Column, look_at, read_index
-from ai_workflow.store.layout import KIND_FOLDERS, Layout
+from ai_workflow.store.layout import KIND_FOLDERS, Layout, find_kind
 from ai_workflow.store.shapes import fits
 
 SCHEMA_VERSION = 2
@@ -151,7 +151,7 @@ class Rows:
         if not isinstance(row.get("schema_version"), int) or row["schema_version"] > SCHEMA_VERSION:
             self._damage(rel, ": written by another version of aiw")
             return None
-        if not self._accepts_old and not fits(_kind_of(rel), row) and not self._is_accepted(rel, text):
+        if not self._accepts_old and not fits((find_kind(rel) or "project"), row) and not self._is_accepted(rel, text):
             return None
         return row
 
@@ -161,7 +161,7 @@ class Rows:
 
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
-            decode(KINDS[_kind_of(rel)], data, path=rel)
+            decode(KINDS[(find_kind(rel) or "project")], data, path=rel)
         except DecodeError as error:
             line = f":{error.damage.line}" if error.damage.line else ""
             self._damage(rel, f"{line}: {error.damage.message}")
@@ -189,11 +189,6 @@ class Rows:
         except (ValueError, KeyError, TypeError, RecursionError):
             self._damage("journal.json", ": the journal is damaged")
             return {}
-
-
-def _kind_of(rel: str) -> str:
-    folder = rel.partition("/")[0]
-    return next((kind for kind, name in KIND_FOLDERS.items() if name == folder), "project")
 
 
 def _order(name: str) -> tuple[list[int], str]:

@@ -27,7 +27,7 @@ from ai_workflow.policy.salvage import Evidence
 from ai_workflow.services.doctor.from_plan import PlanImports
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import KINDS, encode
-from ai_workflow.store.layout import KIND_FOLDERS
+from ai_workflow.store.layout import find_kind
 from ai_workflow.store.operations import read_log
 from ai_workflow.store.salvage import (
     History,
@@ -41,7 +41,6 @@ from ai_workflow.store.salvage import (
 
 ORDER = ("project", "milestone", "task", "run", "blocker", "lane", "adr", "baseline", "intent")
 """Kinds in the order in which they are made: each may rely on those before it."""
-_KIND_OF_FOLDER = {folder: kind for kind, folder in KIND_FOLDERS.items()}
 
 
 class Salvage(Record, frozen=True, kw_only=True):
@@ -104,7 +103,7 @@ def read_state(ws: Workspace) -> Snapshot:
     gone = [
         Damage(path=path, line=None, message="the file is missing: the log of operations says that it is there")
         for rel in list_expected(ws.layout)
-        if rel.partition("/")[0] in _KIND_OF_FOLDER and not rel.startswith("intents/")
+        if find_kind(rel) is not None and not rel.startswith("intents/")
         if (path := f"{ws.layout.state_rel}/{rel}") not in known and not os.path.isfile(ws.layout.in_state(rel))
     ]
     if not gone:
@@ -154,7 +153,7 @@ def _examine(ws: Workspace, damage: Damage) -> _Case:
     return _Case(
         damage=damage,
         rel=rel,
-        kind=_KIND_OF_FOLDER.get(folder, "project"),
+        kind=find_kind(rel) or "project",
         entity_id=name.removesuffix(".json"),
         seen=seen,
         is_movable=not os.path.isfile(ws.layout.in_state(rel)),
