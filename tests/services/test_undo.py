@@ -276,7 +276,7 @@ def test_work_put_aside_is_not_crossed(finished: Project) -> None:
 
 def test_a_reset_is_not_crossed_and_a_restore_brings_the_log_back(finished: Project) -> None:
     finished.aiw("workspace", "reset", "--force")
-    assert "the beginning of this workspace" in finished.aiw("undo", code=1).stderr
+    assert "aiw workspace restore --list" in finished.aiw("undo", code=1).stderr
     finished.aiw("workspace", "restore")
     finished.aiw("undo")
     assert finished.task(1)["status"] == "in_progress"

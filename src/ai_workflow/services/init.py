@@ -207,7 +207,7 @@ def _documents(ws: Workspace, request: InitRequest, detected: Detected) -> dict[
     }
     texts.update(
         render_init_documents(
-            project_name=_project_name(ws),
+            project_name=ws.project_name,
             base_branch=config.git.base_branch,
             command_prefix=config.agent.command_prefix.strip(),
             checks=[check.run for check in config.agent.checks],
@@ -224,10 +224,6 @@ def _documents(ws: Workspace, request: InitRequest, detected: Detected) -> dict[
         )
     )
     return texts
-
-
-def _project_name(ws: Workspace) -> str:
-    return ws.config.project.name or os.path.basename(os.path.abspath(ws.root))
 
 
 def _write_document(ws: Workspace, rel: str, data: bytes, digests: dict[str, str], *, is_forced: bool) -> str:
@@ -266,7 +262,7 @@ def _write_state(ws: Workspace, digests: dict[str, str]) -> bool:
         was_new = project is None
         if project is None:
             project = Project(
-                project_name=_project_name(ws),
+                project_name=ws.project_name,
                 base_branch=ws.config.git.base_branch,
                 lineage=uuid.uuid4().hex,
                 counters=read_history(ws).highest,

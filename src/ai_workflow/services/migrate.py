@@ -26,10 +26,8 @@ from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError
 from ai_workflow.git.status import read_status, show_path
 from ai_workflow.models.base import Record
-from ai_workflow.models.event import Event
 from ai_workflow.models.ids import make_slug
 from ai_workflow.models.lane import Baseline
-from ai_workflow.models.operation import Operation
 from ai_workflow.models.plan import Plan
 from ai_workflow.models.project import Project, Workpackage
 from ai_workflow.models.snapshot import Damage
@@ -40,7 +38,8 @@ from ai_workflow.services.changeset import collect_dirt, make_baseline
 from ai_workflow.services.old_state import read_git_facts, read_old_state, read_task_commits
 from ai_workflow.services.trusting import grant_own
 from ai_workflow.services.workspace import Workspace
-from ai_workflow.store.codec import encode, encode_line, kind_of
+from ai_workflow.store.codec import kind_of
+from ai_workflow.store.founding import Founding, NewState, found_state
 from ai_workflow.store.legacy import is_legacy
 from ai_workflow.store.whole import read_files
 
@@ -85,10 +84,10 @@ def migrate(ws: Workspace, *, is_dry_run: bool = False) -> Migrated:
         if is_legacy(ws.layout.state):
             _archive(ws)
             _update_gitignore(ws)
-            wanted, migrated = _decide(ws, whole.files)
+            new, migrated = _decide(ws, whole.files)
             # Before the state is replaced: killed after that, a migration has nothing left to decide.
             grant_own(ws, (f"{ws.layout.state_rel}/project.json",))
-            whole.replace(wanted, operation=_operation_id(wanted))
+            whole.replace(new.files, operation=new.operation)
             whole.remove_empty_folders()
             ws.documents.write_handoffs(ws.store.snapshot())
             return replace(migrated, outcome="migrated")
@@ -150,7 +149,7 @@ def _changed_gitignore(ws: Workspace) -> tuple[str, ...]:
     return (".gitignore",) if after != before else ()
 
 
-def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes], Migrated]:
+def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[NewState, Migrated]:
     """The files of the new state, and what to tell of it."""
     old, damaged = read_old_state(files, state_rel=ws.layout.state_rel)
     now = ws.clock.now_utc()
@@ -161,7 +160,7 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
     old, task_notes = add_committed_tasks(old, commits, homes=homes)
     old, stub_notes = add_missing_milestones(old, titles={str(m.id): m.title for m in planned})
     setting = Setting(
-        project_name=ws.config.project.name or os.path.basename(os.path.abspath(ws.root)),
+        project_name=ws.project_name,
         base_branch=ws.config.git.base_branch,
         branch_prefix=ws.config.git.branch_prefix,
         lineage=uuid.uuid4().hex,
@@ -172,7 +171,7 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
     )
     taken = take_over(old, read_git_facts(ws, old, commits), setting)
     baseline, task_paths = _split_dirt(ws, taken, now=now)
-    wanted, is_same_plan = _encode_state(ws, taken, baseline, files, plan=plan, digest=digest, now=now)
+    new, is_same_plan = _encode_state(ws, taken, baseline, files, plan=plan, digest=digest, now=now)
     archive = f"{ws.config.workspace_dir}/{ARCHIVE}"
     notes = [*task_notes, *stub_notes, *taken.notes, *_setting_notes(ws), *_document_notes(ws, archive)]
     if not is_same_plan:
@@ -182,7 +181,7 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
     counts = {
         word: sum(1 for one in taken.entities if kind_of(one) == word) for word in ("milestone", "task", "run", "adr")
     }
-    return wanted, Migrated(
+    return new, Migrated(
         outcome="rehearsed",
         archive=archive,
         counts=counts,
@@ -250,7 +249,7 @@ def _encode_state(
     plan: Plan | None,
     digest: str,
     now: str,
-) -> tuple[dict[str, bytes], bool]:
+) -> tuple[NewState, bool]:
     """The new files, and whether the plan that lies there is the one in the state."""
     project = taken.entities[0]
     assert isinstance(project, Project)
@@ -262,30 +261,16 @@ def _encode_state(
     package = Workpackage(
         number=1, plan_path=plan_path(ws.config), plan_digest=digest if is_same else "", imported_at=project.created_at
     )
-    operation_id = f"OP-000001-{os.urandom(3).hex()}"
-    counters = replace(project.counters, operation=1)
-    project = replace(project, serial=1, counters=counters, workpackage=package if has_milestones else None)
-    operation = Operation(
-        id=operation_id, name=NAME, command=ws.store.command, actor=ws.actor, pid=os.getpid(), at=now, serials=(1,)
+    project = replace(project, serial=1, counters=replace(project.counters, operation=0))
+    project = replace(project, workpackage=package if has_milestones else None)
+    founding = Founding(
+        name=NAME,
+        event=make_event("workspace_migrated", "taken over from aiw 0.1.0", now=now, actor=ws.actor),
+        final="it took the workspace over from aiw 0.1.0, whose state is in the archive",
     )
-    wanted = {ws.layout.entity_rel(kind_of(one), one.id): encode(one) for one in taken.entities[1:]}  # type: ignore[union-attr]
-    wanted["project.json"] = encode(project)
-    wanted[f"operations/{operation_id}.json"] = encode(operation)
-    if baseline is not None:
-        wanted[ws.layout.entity_rel("baseline", baseline.id)] = encode(baseline)
-    event = make_event("workspace_migrated", "taken over from aiw 0.1.0", now=now, actor=ws.actor)
-    wanted[ws.layout.events_rel] = _with_event(files.get(ws.layout.events_rel, b""), event)
-    return wanted, is_same or not has_milestones
-
-
-def _with_event(log: bytes, event: Event) -> bytes:
-    """The log as it was, and one more line."""
-    gap = b"" if not log or log.endswith(b"\n") else b"\n"
-    return log + gap + encode_line(event)
-
-
-def _operation_id(wanted: Mapping[str, bytes]) -> str:
-    return next(rel for rel in wanted if rel.startswith("operations/")).partition("/")[2].removesuffix(".json")
+    entities = [*taken.entities[1:], *([baseline] if baseline is not None else [])]
+    new = found_state(ws.store, founding, project, entities, log=files.get(ws.layout.events_rel, b""))
+    return new, is_same or not has_milestones
 
 
 def _setting_notes(ws: Workspace) -> tuple[str, ...]:

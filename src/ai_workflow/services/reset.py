@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -20,7 +21,6 @@ from ai_workflow.git.refs import list_branches
 from ai_workflow.models.base import Record
 from ai_workflow.models.ids import id_number
 from ai_workflow.models.lane import Lane
-from ai_workflow.models.operation import Operation
 from ai_workflow.models.project import Counters, Project
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.status import MILESTONE_CLOSED, TASK_ACTIVE
@@ -29,7 +29,8 @@ from ai_workflow.services import resume, state_archive
 from ai_workflow.services.history import read_history
 from ai_workflow.services.state_archive import REPLACED, RESET, Archive
 from ai_workflow.services.workspace import Workspace
-from ai_workflow.store.codec import encode, encode_line
+from ai_workflow.store.codec import encode
+from ai_workflow.store.founding import Founding, NewState, found_state
 from ai_workflow.store.whole import WholeState
 
 _NAME = "reset workspace"
@@ -87,8 +88,9 @@ def reset(ws: Workspace, *, renews_handoffs: bool = False) -> ResetDone:
             files = state_archive.collect(ws, whole.files)
             archive = state_archive.write_archive(ws, RESET, files, lineage=lineage, counters=counters, branches=named)
             active = next((task.id for task in snapshot.tasks.values() if task.status in TASK_ACTIVE), None)
-            wanted, operation = _new_state(ws, snapshot, whole.files, counters)
-            whole.replace(wanted, operation=operation)
+            new = _new_state(ws, snapshot, counters)
+            decisions = {rel: data for rel, data in whole.files.items() if rel.startswith("adrs/")}
+            whole.replace({**decisions, **new.files}, operation=new.operation)
             done = ResetDone(outcome="reset", archive=archive, active_task=active)
         whole.remove_empty_folders()
         left = _find_unsaved(ws, RESET, {})
@@ -162,20 +164,16 @@ def _numbers_in(files: Mapping[str, bytes], folder: str) -> int:
     return max((id_number(name)[0] for name in names if id_number(name)), default=0)
 
 
-def _new_state(
-    ws: Workspace, snapshot: Snapshot, files: Mapping[str, bytes], counters: Counters
-) -> tuple[dict[str, bytes], str]:
+def _new_state(ws: Workspace, snapshot: Snapshot, counters: Counters) -> NewState:
     """A state as `init` makes it, which goes on counting, and keeps the decisions and whose documents are whose."""
     now = ws.clock.now_utc()
-    operation_id = f"OP-{counters.operation + 1:06d}-{os.urandom(3).hex()}"
-    counted = replace(counters, operation=counters.operation + 1)
     old = snapshot.project
     project = Project(
-        project_name=old.project_name if old else ws.config.project.name or os.path.basename(os.path.abspath(ws.root)),
+        project_name=old.project_name if old else ws.project_name,
         base_branch=ws.config.git.base_branch,
-        lineage=old.lineage if old else os.urandom(16).hex(),
+        lineage=old.lineage if old else uuid.uuid4().hex,
         serial=(old.serial if old else 0) + 1,
-        counters=counted,
+        counters=counters,
         scaffold_commit=old.scaffold_commit if old else None,
         documents=old.documents if old else {},
         pending_edits=old.pending_edits if old else (),
@@ -183,25 +181,13 @@ def _new_state(
         created_at=old.created_at if old else now,
         updated_at=now,
     )
-    operation = Operation(
-        id=operation_id,
-        name=_NAME,
-        command=ws.store.command,
-        actor=ws.actor,
-        pid=os.getpid(),
-        at=now,
-        serials=(project.serial,),
-    )
     lane = Lane(id="core", created_at=now, updated_at=now)
-    event = replace(
-        make_event("workspace_reset", "workspace begun anew", now=now, actor=ws.actor), operation=operation_id
+    founding = Founding(
+        name=_NAME,
+        event=make_event("workspace_reset", "workspace begun anew", now=now, actor=ws.actor),
+        final=f"what was there before is in an archive, see {ws.command('workspace restore --list')}",
     )
-    wanted = {rel: data for rel, data in files.items() if rel.startswith("adrs/")}
-    wanted["project.json"] = encode(project)
-    wanted["lanes/core.json"] = encode(lane)
-    wanted[f"operations/{operation_id}.json"] = encode(operation)
-    wanted[ws.layout.events_rel] = encode_line(event)
-    return wanted, operation_id
+    return found_state(ws.store, founding, project, [lane])
 
 
 def _find_unsaved(

@@ -23,7 +23,6 @@ from ai_workflow.models.backlog import BacklogEdit
 from ai_workflow.models.base import Record
 from ai_workflow.models.history import History
 from ai_workflow.models.lane import Baseline
-from ai_workflow.models.operation import Operation
 from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.plan.replant import replant
 from ai_workflow.policy.backlog_status import follow_edits
@@ -31,7 +30,7 @@ from ai_workflow.policy.events import make_event
 from ai_workflow.policy.rebuilding import Rebuilding, Setting
 from ai_workflow.services.state_sources import gather_sources, read_plan
 from ai_workflow.services.workspace import Workspace
-from ai_workflow.store.codec import encode, encode_line, kind_of
+from ai_workflow.store.founding import Founding, NewState, found_state
 from ai_workflow.store.whole import read_files
 
 NAME = "rebuild state"
@@ -65,19 +64,19 @@ def rebuild_state(ws: Workspace, *, is_dry_run: bool = False) -> StateRebuilt:
     """
     _ = ws.repository
     if is_dry_run:
-        return _refuse_state(ws) or _decide(ws, read_files(ws.layout.state))[1]
+        return _refuse_state(ws) or _decide(ws, read_files(ws.layout.state))[0]
     with ws.git_effects(NAME), ws.store.whole(NAME) as whole:
         found = _refuse_state(ws)
         if found is not None:
             return found
-        wanted, done, plan = _decide(ws, whole.files)
+        done, plan = _decide(ws, whole.files)
         kept = _keep(ws, whole.files)
         for name, sha in plan.branches.items():
             move_ref(ws.repository.git, branch_ref(name), new=sha, old=None, reason="aiw: the state is rebuilt")
         if plan.backlog is not None:
             path = os.path.join(ws.root, *backlog_path(ws.config).split("/"))
             fsio.write_if_changed(path, plan.backlog, temp_dir=ws.layout.temp)
-        whole.replace(wanted, operation=plan.operation)
+        whole.replace(plan.state.files, operation=plan.state.operation)
         whole.remove_empty_folders()
         return replace(done, outcome="rebuilt", kept=kept)
 
@@ -123,21 +122,21 @@ def _made_by_us(ws: Workspace) -> bool:
 class _Effects(Record, frozen=True, kw_only=True):
     """What goes along with the new state."""
 
-    operation: str
+    state: NewState
     branches: dict[str, str]
     """Branches to make: name → commit."""
     backlog: bytes | None
     """The backlog's new text, or None when it stays."""
 
 
-def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes], StateRebuilt, _Effects]:
+def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[StateRebuilt, _Effects]:
     now = ws.clock.now_utc()
     notes: list[str] = []
     found = gather_sources(ws, files, notes, now=now)
     plan, digest = read_plan(ws, notes)
     sources = found.sources
     setting = Setting(
-        project_name=ws.config.project.name or os.path.basename(os.path.abspath(ws.root)),
+        project_name=ws.project_name,
         base_branch=ws.config.git.base_branch,
         branch_prefix=ws.config.git.branch_prefix,
         lineage=uuid.uuid4().hex,
@@ -165,7 +164,7 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
     snapshot, backlog = _follow_backlog(ws, rebuilt.snapshot, notes)
     baseline = _read_dirt(ws, now=now)
     notes += [*rebuilt.notes, *_unknown(ws, sources.history, baseline)]
-    wanted, operation = _encode(ws, snapshot, baseline, now=now)
+    new = _encode(ws, snapshot, baseline, now=now)
     done = StateRebuilt(
         outcome="rehearsed",
         counts=_count(snapshot),
@@ -173,7 +172,7 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
         notes=tuple(notes),
         branches=tuple(found.missing_branches),
     )
-    return wanted, done, _Effects(operation=operation, branches=found.missing_branches, backlog=backlog)
+    return done, _Effects(state=new, branches=found.missing_branches, backlog=backlog)
 
 
 def _count(snapshot: Snapshot) -> dict[str, int]:
@@ -249,36 +248,16 @@ def _unknown(ws: Workspace, history: History, baseline: Baseline | None) -> list
     return notes
 
 
-def _encode(ws: Workspace, snapshot: Snapshot, baseline: Baseline | None, *, now: str) -> tuple[dict[str, bytes], str]:
-    project = snapshot.require_project()
-    number = project.counters.operation + 1
-    operation_id = f"OP-{number:06d}-{os.urandom(3).hex()}"
-    project = replace(
-        project,
-        serial=1,
-        counters=replace(project.counters, operation=number),
-        documents=_own_documents(ws),
-    )
-    operation = Operation(
-        id=operation_id,
+def _encode(ws: Workspace, snapshot: Snapshot, baseline: Baseline | None, *, now: str) -> NewState:
+    project = replace(snapshot.require_project(), serial=1, documents=_own_documents(ws))
+    groups = (snapshot.milestones, snapshot.tasks, snapshot.lanes, snapshot.adrs, snapshot.blockers)
+    entities = [one for group in groups for one in group.values()]
+    founding = Founding(
         name=NAME,
-        command=ws.store.command,
-        actor=ws.actor,
-        pid=os.getpid(),
-        at=now,
-        serials=(1,),
+        event=make_event("state_rebuilt", "state rebuilt from plan and commits", now=now, actor=ws.actor),
         final="it was made from what commits and files tell, there is no state before it",
     )
-    groups = (snapshot.milestones, snapshot.tasks, snapshot.lanes, snapshot.adrs, snapshot.blockers)
-    entities = [one for group in groups for one in group.items()]
-    wanted = {ws.layout.entity_rel(kind_of(one), key): encode(one) for key, one in entities}
-    wanted["project.json"] = encode(project)
-    wanted[f"operations/{operation_id}.json"] = encode(operation)
-    if baseline is not None:
-        wanted[ws.layout.entity_rel("baseline", baseline.id)] = encode(baseline)
-    event = make_event("state_rebuilt", "state rebuilt from plan and commits", now=now, actor=ws.actor)
-    wanted[ws.layout.events_rel] = encode_line(replace(event, operation=operation_id))
-    return wanted, operation_id
+    return found_state(ws.store, founding, project, [*entities, *([baseline] if baseline is not None else [])])
 
 
 def _own_documents(ws: Workspace) -> dict[str, str]:

@@ -122,6 +122,11 @@ class Workspace:
         return self._repository
 
     @property
+    def project_name(self) -> str:
+        """What the project is called: by the config, else by its folder."""
+        return self.config.project.name or os.path.basename(os.path.abspath(self.root))
+
+    @property
     def command_prefix(self) -> str:
         """What stands before `aiw` in suggested commands: empty, or e.g. `uv run `."""
         prefix = self.config.agent.command_prefix.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 from ai_workflow import fsio
 from ai_workflow.errors import AiwError
@@ -13,6 +14,11 @@ from ai_workflow.store.codec import DecodeError, decode
 from ai_workflow.store.journal import find_journal, overlay_of
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.reader import is_misplaced, list_names
+
+
+def make_operation_id(number: int) -> str:
+    """A new id; its end keeps those of two clones apart, e.g. `OP-000012-3fa2c1`."""
+    return f"OP-{number:06d}-{os.urandom(3).hex()}"
 
 
 class Log(Record, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ from ai_workflow.store.journal import (
     write_journal,
 )
 from ai_workflow.store.layout import Layout
+from ai_workflow.store.operations import make_operation_id
 from ai_workflow.store.planned_files import plan_files
 from ai_workflow.store.reader import StateReader, require_folders
 from ai_workflow.store.whole import WholeState
@@ -127,7 +128,7 @@ class Store:
         self.write_documents: DocumentWriter = _no_documents
         self.before_commit: Callable[[Transaction], None] = _no_more
         """Called at the end of each transaction, while it can still change: what follows from its changes."""
-        self._actor = actor
+        self.actor = actor
         self.command = tuple(command)
         self._on_wait = on_wait
         self._invocation = os.urandom(4).hex()
@@ -159,7 +160,7 @@ class Store:
                 _refuse_during_undo(before, operation)
                 project = before.project
                 number = project.counters.operation + 1 if project else 1
-                operation_id = operation or f"OP-{number:06d}-{os.urandom(3).hex()}"
+                operation_id = operation or make_operation_id(number)
                 change = Transaction(
                     before, operation_id, name=name, is_new=operation is None, now=self.clock.now_utc()
                 )
@@ -318,7 +319,7 @@ class Store:
                 id=change.operation_id,
                 name=change.name,
                 command=self.command,
-                actor=self._actor,
+                actor=self.actor,
                 pid=os.getpid(),
                 at=change.now,
             )

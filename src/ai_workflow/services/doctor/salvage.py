@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import uuid
 from collections.abc import Mapping
 
 from ai_workflow import fsio
@@ -251,9 +252,9 @@ def _project(ws: Workspace, snapshot: Snapshot, case: _Case, evidence: Evidence)
         return whole
     fields = json.loads(encode(whole)) if whole is not None else read_fields(case.data)
     defaults = Project(
-        project_name=ws.config.project.name or os.path.basename(os.path.abspath(ws.root)),
+        project_name=ws.project_name,
         base_branch=ws.config.git.base_branch,
-        lineage=os.urandom(16).hex(),
+        lineage=uuid.uuid4().hex,
         workpackage=Workpackage(number=1, plan_path=plan_path(ws.config), plan_digest="", imported_at=evidence.now),
         created_at=evidence.now,
         updated_at=evidence.now,
