@@ -5,12 +5,17 @@ from __future__ import annotations
 import time
 
 
+def format_utc(seconds: float | None = None) -> str:
+    """A time (in seconds since 1970; None: now) as ISO-8601 UTC to the second, e.g. `2026-11-24T17:32:55Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 class Clock:
     """Wall time for records and a monotonic time for durations."""
 
     def now_utc(self) -> str:
         """The time as ISO-8601 UTC to the second, e.g. `2026-11-24T17:32:55Z`."""
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return format_utc()
 
     def monotonic_s(self) -> float:
         """Seconds that never run backwards."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from ai_workflow.clock import format_utc
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.fsio import make_directory, translated
 
@@ -129,8 +130,7 @@ class KernelLock:
             tries += 1
 
     def _sign(self, descriptor: int) -> None:
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        text = f"pid {os.getpid()}, {self._purpose}, since {since}\n".encode()
+        text = f"pid {os.getpid()}, {self._purpose}, since {format_utc()}\n".encode()
         try:
             os.pwrite(descriptor, text, 0)
             os.ftruncate(descriptor, len(text))

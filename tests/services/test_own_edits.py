@@ -7,25 +7,13 @@ from pathlib import Path
 import pytest
 
 from support.prepared import prepared
-from support.project import Project, make_ready
+from support.project import LINKED_PLAN, Project, make_ready
 
 BACKLOG = "docs/ai/plan/backlog.md"
-PLAN = """# Milestones
-
-## M01 - Parser cleanup
-Tasks:
-- Consolidate parser cleanup behavior
-  Acceptance: it is consolidated.
-  Conflict: src/parser.py
-  Backlog: BLG-001
-- Update parser documentation
-  Acceptance: it is updated.
-  Conflict: docs/parser.md
-"""
 
 
 def prepare(folder: Path) -> Project:
-    project = make_ready(folder, plan=PLAN)
+    project = make_ready(folder, plan=LINKED_PLAN)
     project.next()
     project.write("src/parser.py", "x\n")
     return project
@@ -104,7 +92,7 @@ def test_a_cancelled_task_archives_its_item_with_the_next_commit(project: Projec
 
 
 def test_a_hand_edit_of_the_backlog_is_the_tasks_only_when_its_scope_says_so(tmp_path: Path) -> None:
-    project = make_ready(tmp_path, plan=PLAN.replace("Conflict: src/parser.py", f"Conflict: src/, {BACKLOG}"))
+    project = make_ready(tmp_path, plan=LINKED_PLAN.replace("Conflict: src/parser.py", f"Conflict: src/, {BACKLOG}"))
     project.next()
     project.write(BACKLOG, project.read(BACKLOG) + "\nThe agent's line.\n")
     project.finish()
@@ -115,7 +103,7 @@ def test_a_hand_edit_of_the_backlog_is_the_tasks_only_when_its_scope_says_so(tmp
 
 
 def test_statuses_that_both_sides_changed_conflict_for_nobody(tmp_path: Path) -> None:
-    project = make_ready(tmp_path, plan=PLAN.replace("- Update parser documentation", "- Update the docs of it"))
+    project = make_ready(tmp_path, plan=LINKED_PLAN.replace("- Update parser documentation", "- Update the docs of it"))
     for title in ("Second idea of somebody", "Third idea of somebody"):
         project.aiw("backlog", "add", "--title", title)
     project.next()
@@ -142,7 +130,7 @@ def test_statuses_that_both_sides_changed_conflict_for_nobody(tmp_path: Path) ->
 
 
 def test_a_failing_check_leaves_the_item_active_and_the_backlog_as_it_was(tmp_path: Path) -> None:
-    project = make_ready(tmp_path, plan=PLAN, checks=("test ! -e ../broken",))
+    project = make_ready(tmp_path, plan=LINKED_PLAN, checks=("test ! -e ../broken",))
     project.next()
     project.write("src/parser.py", "x\n")
     project.write("../broken", "")

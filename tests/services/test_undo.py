@@ -8,27 +8,15 @@ from typing import Any
 import pytest
 
 from support.prepared import prepared
-from support.project import Project, make_ready
+from support.project import LINKED_PLAN, Project, make_ready
 
 BACKLOG = "docs/ai/plan/backlog.md"
-PLAN = """# Milestones
-
-## M01 - Parser cleanup
-Tasks:
-- Consolidate parser cleanup behavior
-  Acceptance: it is consolidated.
-  Conflict: src/parser.py
-  Backlog: BLG-001
-- Update parser documentation
-  Acceptance: it is updated.
-  Conflict: docs/parser.md
-"""
 BRANCH = "ai/m01-parser-cleanup"
 
 
 def prepare_finished(folder: Path) -> Project:
     """The first task is done."""
-    project = make_ready(folder, plan=PLAN, remote=False)
+    project = make_ready(folder, plan=LINKED_PLAN, remote=False)
     project.next()
     project.write("src/parser.py", "x\n")
     project.finish()
@@ -109,7 +97,7 @@ def test_a_finish_comes_back_as_work_in_the_tree(finished: Project) -> None:
 
 
 def test_what_was_staged_before_the_commit_is_staged_again(tmp_path: Path) -> None:
-    project = make_ready(tmp_path, plan=PLAN, remote=False)
+    project = make_ready(tmp_path, plan=LINKED_PLAN, remote=False)
     project.next()
     project.write("src/parser.py", "x\n")
     project.git("add", "src/parser.py")
@@ -148,7 +136,7 @@ def test_a_finish_and_its_merge_are_one_step(merged: Project) -> None:
 
 
 def test_undo_goes_back_step_by_step_to_the_very_states_that_were(tmp_path: Path) -> None:
-    project = make_ready(tmp_path, plan=PLAN, remote=False)
+    project = make_ready(tmp_path, plan=LINKED_PLAN, remote=False)
     seen = [everything(project)]
 
     def step(*args: str) -> None:
@@ -193,7 +181,7 @@ def test_the_users_changes_are_not_touched(merged: Project) -> None:
 
 @pytest.mark.parametrize("publish", ["branch", "base"])
 def test_what_is_on_a_remote_is_not_taken_back(tmp_path: Path, publish: str) -> None:
-    project = make_ready(tmp_path, plan=PLAN)
+    project = make_ready(tmp_path, plan=LINKED_PLAN)
     project.next()
     project.write("src/parser.py", "x\n")
     project.finish()
@@ -249,7 +237,7 @@ def test_an_undo_that_cannot_be_whole_does_nothing(merged: Project, obstacle: An
 
 
 def test_a_switch_that_git_refuses_leaves_everything_as_it_was(tmp_path: Path) -> None:
-    project = make_ready(tmp_path, plan=PLAN, remote=False)
+    project = make_ready(tmp_path, plan=LINKED_PLAN, remote=False)
     project.next()
     project.git("switch", "--quiet", "main")
     project.write("src/keep.txt", "from main\n")

@@ -29,6 +29,20 @@ Acceptance: Parser docs describe the cleanup behavior.
 Conflict: docs/parser.md
 """
 
+LINKED_PLAN = """# Milestones
+
+## M01 - Parser cleanup
+Tasks:
+- Consolidate parser cleanup behavior
+  Acceptance: it is consolidated.
+  Conflict: src/parser.py
+  Backlog: BLG-001
+- Update parser documentation
+  Acceptance: it is updated.
+  Conflict: docs/parser.md
+"""
+"""The first task belongs to an item of the backlog."""
+
 THREE_MILESTONES = """# Milestones
 
 ## M01 - Parser base

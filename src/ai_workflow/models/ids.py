@@ -105,6 +105,11 @@ def id_order(text: str) -> tuple[tuple[int, ...], str]:
     return id_number(text), text
 
 
+def highest_number(names: Iterable[str]) -> int:
+    """The highest first number among ids or names of files; 0 without any."""
+    return max((numbers[0] for name in names if (numbers := id_number(name))), default=0)
+
+
 def sort_ids(ids: Iterable[str]) -> list[str]:
     """Ids of one kind by number; as `id_order`, and quick for thousands of the form `TASK-001`."""
     names = list(ids)

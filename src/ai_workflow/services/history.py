@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Sequence
 
+from ai_workflow.clock import format_utc
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.refs import branch_ref, find_commit, list_branches
 from ai_workflow.git.trailers import Message, read_messages, read_trailer
@@ -139,7 +139,7 @@ def _read_tasks(
                 workpackage=_package(trailers),
                 title=_find_title(ws, above, task_id),
                 sha=message.sha,
-                at=_format_time(message.committed_s),
+                at=format_utc(message.committed_s),
                 unproven=trailers.get("Unproven"),
                 is_alone=len(named) == 1,
                 is_landed=is_landed,
@@ -159,7 +159,7 @@ def _read_merge(message: Message, groups: Sequence[tuple[dict[str, str], tuple[s
         id=milestone_id,
         workpackage=_package(trailers),
         title=message.lines[0].removeprefix(f"{milestone_id}: "),
-        at=_format_time(message.committed_s),
+        at=format_utc(message.committed_s),
         tasks=tuple(
             ListedTask(id=match.group(1), title=match.group(2), status=_STATUSES[match.group(3)]) for match in matches
         ),
@@ -190,7 +190,3 @@ def _find_title(ws: Workspace, above: Sequence[str], task_id: str) -> str | None
         if match is not None and "title" in match.re.groupindex and task_id in text:
             return match.group("title")
     return next((line.strip().partition(": ")[2] for line in above if line.strip().startswith(f"{task_id}: ")), None)
-
-
-def _format_time(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

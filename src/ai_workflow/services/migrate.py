@@ -23,7 +23,6 @@ from ai_workflow.config.ownership import (
     replace_old_gitignore_lines,
 )
 from ai_workflow.config.place import CONFIG_NAME
-from ai_workflow.errors import AiwError
 from ai_workflow.git.status import read_status, show_path
 from ai_workflow.models.base import Record
 from ai_workflow.models.ids import make_slug
@@ -36,6 +35,7 @@ from ai_workflow.policy.takeover import Setting, Takeover, take_over
 from ai_workflow.policy.takeover_stubs import add_committed_tasks, add_missing_milestones
 from ai_workflow.services.changeset import collect_dirt, make_baseline
 from ai_workflow.services.old_state import read_git_facts, read_old_state, read_task_commits
+from ai_workflow.services.plan_place import find_readable_plan
 from ai_workflow.services.trusting import grant_own
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import kind_of
@@ -153,7 +153,8 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[NewState, Migrat
     """The files of the new state, and what to tell of it."""
     old, damaged = read_old_state(files, state_rel=ws.layout.state_rel)
     now = ws.clock.now_utc()
-    plan, digest = _read_plan(ws)
+    # One that cannot be read stops nothing here: the state does not come from it any more.
+    plan, digest, _ = find_readable_plan(ws)
     planned = [milestone for milestone in plan.milestones if milestone.id] if plan else []
     commits = read_task_commits(ws)
     homes = {make_slug(task.title): str(m.id) for m in planned for task in m.tasks}
@@ -196,20 +197,6 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[NewState, Migrat
 def _describe(damage: Damage) -> str:
     place = damage.path if damage.line is None else f"{damage.path}:{damage.line}"
     return f"{place}: {damage.message}"
-
-
-def _read_plan(ws: Workspace) -> tuple[Plan | None, str]:
-    from ai_workflow.plan.parse import decode_plan, parse_plan
-
-    rel = plan_path(ws.config)
-    try:
-        data = fsio.find_bytes(os.path.join(ws.root, *rel.split("/")))
-        if data is None:
-            return None, ""
-        return parse_plan(decode_plan(data, path=rel), path=rel), fsio.sha256_of(data)
-    except AiwError:
-        # A plan that cannot be read stops nothing here: the state does not come from it any more.
-        return None, ""
 
 
 def _split_dirt(ws: Workspace, taken: Takeover, *, now: str) -> tuple[Baseline | None, tuple[str, ...]]:

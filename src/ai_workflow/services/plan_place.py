@@ -1,10 +1,13 @@
-"""Where a plan lies."""
+"""Where a plan lies, and what lies there."""
 
 from __future__ import annotations
 
 import os
 
+from ai_workflow import fsio
 from ai_workflow.config.ownership import plan_path
+from ai_workflow.errors import AiwError
+from ai_workflow.models.plan import Plan
 from ai_workflow.services.workspace import Workspace
 
 
@@ -17,3 +20,22 @@ def locate_plan(ws: Workspace, path: str | None) -> tuple[str, str]:
     in_root = os.path.join(ws.root, path)
     full = here if os.path.exists(here) or not os.path.exists(in_root) else in_root
     return full, os.path.relpath(full, ws.root).replace(os.sep, "/")
+
+
+def find_readable_plan(ws: Workspace) -> tuple[Plan | None, str, str | None]:
+    """The plan in the usual place, for what does not stand or fall with it.
+
+    Returns:
+        The plan and the digest of its bytes, None and an empty text when there is none or it cannot be read; and why
+        not, in the latter case.
+    """
+    from ai_workflow.plan.parse import decode_plan, parse_plan
+
+    path, rel = locate_plan(ws, None)
+    try:
+        data = fsio.find_bytes(path)
+        if data is None:
+            return None, "", None
+        return parse_plan(decode_plan(data, path=rel), path=rel), fsio.sha256_of(data), None
+    except AiwError as error:
+        return None, "", error.message

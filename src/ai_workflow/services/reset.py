@@ -19,7 +19,7 @@ from ai_workflow.config.ownership import handoff_paths, plan_path
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.refs import list_branches
 from ai_workflow.models.base import Record
-from ai_workflow.models.ids import id_number
+from ai_workflow.models.ids import highest_number
 from ai_workflow.models.lane import Lane
 from ai_workflow.models.project import Counters, Project
 from ai_workflow.models.snapshot import Snapshot
@@ -160,8 +160,7 @@ def _highest(ws: Workspace, snapshot: Snapshot, files: Mapping[str, bytes]) -> C
 
 
 def _numbers_in(files: Mapping[str, bytes], folder: str) -> int:
-    names = [rel.rpartition("/")[2] for rel in files if rel.startswith(f"{folder}/")]
-    return max((id_number(name)[0] for name in names if id_number(name)), default=0)
+    return highest_number(rel.rpartition("/")[2] for rel in files if rel.startswith(f"{folder}/"))
 
 
 def _new_state(ws: Workspace, snapshot: Snapshot, counters: Counters) -> NewState:

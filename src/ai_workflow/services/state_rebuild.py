@@ -28,7 +28,8 @@ from ai_workflow.plan.replant import replant
 from ai_workflow.policy.backlog_status import follow_edits
 from ai_workflow.policy.events import make_event
 from ai_workflow.policy.rebuilding import Rebuilding, Setting
-from ai_workflow.services.state_sources import gather_sources, read_plan
+from ai_workflow.services.plan_place import find_readable_plan
+from ai_workflow.services.state_sources import gather_sources
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.founding import Founding, NewState, found_state
 from ai_workflow.store.whole import read_files
@@ -133,7 +134,8 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[StateRebuilt, _E
     now = ws.clock.now_utc()
     notes: list[str] = []
     found = gather_sources(ws, files, notes, now=now)
-    plan, digest = read_plan(ws, notes)
+    plan, digest, failure = find_readable_plan(ws)
+    notes += [f"the plan was left out: {failure}"] if failure else []
     sources = found.sources
     setting = Setting(
         project_name=ws.project_name,

@@ -6,12 +6,10 @@ Writes nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
-from ai_workflow import fsio
-from ai_workflow.config.ownership import plan_path
 from ai_workflow.errors import AiwError
 from ai_workflow.git.refs import commits_between, find_commit, list_branches, merge_base
 from ai_workflow.git.saved_work import read_saved_work
@@ -20,8 +18,7 @@ from ai_workflow.models.adr import Adr
 from ai_workflow.models.backlog import BacklogItem
 from ai_workflow.models.base import Record
 from ai_workflow.models.history import History
-from ai_workflow.models.ids import format_id, id_number
-from ai_workflow.models.plan import Plan
+from ai_workflow.models.ids import format_id, highest_number, id_number
 from ai_workflow.models.project import Counters
 from ai_workflow.models.task import Parked
 from ai_workflow.policy.rebuilding import Sources
@@ -66,21 +63,6 @@ def gather_sources(ws: Workspace, files: Mapping[str, bytes], notes: list[str], 
         counters=_highest(ws, history, files, items),
     )
     return Found(sources=sources, missing_branches=made)
-
-
-def read_plan(ws: Workspace, notes: list[str]) -> tuple[Plan | None, str]:
-    """The plan and the digest of its bytes; None, with a sentence among the notes, when it cannot be read."""
-    from ai_workflow.plan.parse import decode_plan, parse_plan
-
-    rel = plan_path(ws.config)
-    try:
-        data = fsio.find_bytes(os.path.join(ws.root, *rel.split("/")))
-        if data is None:
-            return None, ""
-        return parse_plan(decode_plan(data, path=rel), path=rel), fsio.sha256_of(data)
-    except AiwError as error:
-        notes.append(f"the plan was left out: {error.message}")
-        return None, ""
 
 
 def _read_items(ws: Workspace, notes: list[str]) -> tuple[BacklogItem, ...]:
@@ -207,12 +189,12 @@ def _highest(ws: Workspace, history: History, files: Mapping[str, bytes], items:
     """The highest numbers that commits, archives, files and refs name."""
     parked = [ref.removeprefix(_PARKED) for ref in list_branches(ws.repository.git, "refs/aiw/parked")]
     seen = Counters(
-        task=_number([*_read_mirrors(ws), *parked, *_names(files, "tasks/")]),
-        run=_number([*_names(files, "runs/"), *_listed(ws, "runs")]),
+        task=highest_number([*_read_mirrors(ws), *parked, *_names(files, "tasks/")]),
+        run=highest_number([*_names(files, "runs/"), *_listed(ws, "runs")]),
         adr=max((adrs.number_of(name) for name in adrs.list_files(ws)), default=0),
-        backlog=_number(item.id for item in items),
-        blocker=_number(_names(files, "blockers/")),
-        operation=_number(_names(files, "operations/")),
+        backlog=highest_number(item.id for item in items),
+        blocker=highest_number(_names(files, "blockers/")),
+        operation=highest_number(_names(files, "operations/")),
     )
     found = [history.highest, seen]
     for name in state_archive.list_archives(ws):
@@ -234,8 +216,3 @@ def _listed(ws: Workspace, folder: str) -> list[str]:
         return os.listdir(os.path.join(ws.layout.workspace, folder))
     except OSError:
         return []
-
-
-def _number(names: Iterable[str]) -> int:
-    numbers = [id_number(name) for name in names]
-    return max((number[0] for number in numbers if number), default=0)
