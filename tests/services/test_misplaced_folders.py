@@ -6,19 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from support.project import PARSER_PLAN, Project, make_ready
+from support.prepared import prepared
+from support.project import PARSER_PLAN, Project, make_ready, make_under_way
 
 STATE = "docs/ai/workspace/state"
 FOLDERS = ["tasks", "milestones", "lanes", "runs", "baselines", "adrs", "blockers", "intents"]
-
-
-def prepare(folder: Path) -> Project:
-    project = make_ready(folder, remote=False)
-    project.next()
-    project.write("src/parser.py", "x\n")
-    project.finish()
-    project.next()
-    return project
 
 
 def misplace(project: Project, folder: str) -> None:
@@ -30,7 +22,7 @@ def misplace(project: Project, folder: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_file_in_the_place_of_a_folder_is_named_and_repaired(tmp_path: Path, folder: str) -> None:
-    project = prepare(tmp_path)
+    project = prepared(make_under_way, tmp_path)
     before = project.aiw("task", "list", "--json").json["tasks"]
     misplace(project, folder)
     sentence = f"{STATE}/{folder}: a file stands where this folder must be"
@@ -74,7 +66,7 @@ def test_what_is_the_users_is_not_committed_while_nobody_can_tell_that_it_is(tmp
 
 @pytest.mark.parametrize("folder", ["operations", "events"])
 def test_a_file_in_the_place_of_a_log_is_named_and_put_aside(tmp_path: Path, folder: str) -> None:
-    project = prepare(tmp_path)
+    project = prepared(make_under_way, tmp_path)
     misplace(project, folder)
     assert len(project.aiw("task", "list", "--json").json["tasks"]) == 2
     refused = project.aiw("backlog", "add", "--title", "An idea", code=5)
@@ -89,7 +81,7 @@ def test_a_file_in_the_place_of_a_log_is_named_and_put_aside(tmp_path: Path, fol
 
 
 def test_a_file_in_the_place_of_the_state_is_named_and_the_way_out_works(tmp_path: Path) -> None:
-    project = prepare(tmp_path)
+    project = prepared(make_under_way, tmp_path)
     (project.path / STATE).rename(tmp_path / "real")
     (project.path / STATE).write_text("hello\n")
     for command in (("status",), ("agent", "run"), ("state", "rebuild"), ("init",)):

@@ -15,26 +15,16 @@ from ai_workflow.models.project import Counters
 from ai_workflow.services.state_archive import REPLACED, RESET, list_archives, write_archive
 from ai_workflow.services.workspace import open_workspace
 from support.prepared import prepared
-from support.project import PARSER_PLAN, Project, make_ready, make_workspace
+from support.project import PARSER_PLAN, Project, make_under_way, make_workspace
 
 pytestmark = pytest.mark.slow
 
 ARCHIVE = "docs/ai/workspace/archive"
 
 
-def prepare(folder: Path) -> Project:
-    """One task done, the next one under way."""
-    project = make_ready(folder, remote=False)
-    project.next()
-    project.write("src/parser.py", "x\n")
-    project.finish()
-    project.next()
-    return project
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return prepared(prepare, tmp_path)
+    return prepared(make_under_way, tmp_path)
 
 
 def state(project: Project) -> dict[str, bytes]:

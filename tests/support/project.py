@@ -209,3 +209,13 @@ def make_planned(folder: Path, *, plan: str = PARSER_PLAN, remote: bool = True) 
     project = make_ready(folder, plan=plan, remote=remote)
     project.aiw("plan", "import")
     return project
+
+
+def make_under_way(folder: Path) -> Project:
+    """One task is done, the next one under way; there is no remote."""
+    project = make_ready(folder, remote=False)
+    project.next()
+    project.write("src/parser.py", "x\n")
+    project.finish()
+    project.next()
+    return project
