@@ -189,3 +189,11 @@ def test_status_names_the_command_that_helps(project: Project) -> None:
     project.aiw("lane", "pause")
     assert following() == "aiw lane resume core"
     assert "lane        core is paused" in project.aiw("status").stdout
+
+
+def test_a_reason_and_a_scope_are_given_as_elsewhere(project: Project) -> None:
+    project.aiw("task", "block", "TASK-001", "--reason", "needs an account")
+    assert project.task(1)["blocked_reason"] == "needs an account"
+    assert "say what it waits for: --reason" in project.aiw("task", "block", "TASK-001", code=2).stderr
+    added = project.aiw("backlog", "add", "--title", "Sort the names", "--scope", "sort.js", "--json").json
+    assert added["item"]["conflict_scopes"] == ["sort.js"]

@@ -78,15 +78,15 @@ def _field_arguments(parser: argparse.ArgumentParser, *, replaces: bool) -> None
     how = "; replaces the list, an empty text empties it" if replaces else ""
     parser.add_argument("--priority", choices=_PRIORITIES, help="how much it matters")
     rows = (
-        ("--note", "what else is to be known (repeatable"),
-        ("--acceptance", "what can be observed when it is done (repeatable"),
-        ("--conflict", "path or pattern that the work may change (repeatable"),
-        ("--tag", "a word to find it by (repeatable"),
-        ("--verify", "command that proves it (repeatable"),
-        ("--depends", "id or title that must be done before (repeatable"),
+        (("--note",), "what else is to be known (repeatable"),
+        (("--acceptance",), "what can be observed when it is done (repeatable"),
+        (("--conflict", "--scope"), "path or pattern that the work may change (repeatable"),
+        (("--tag",), "a word to find it by (repeatable"),
+        (("--verify",), "command that proves it (repeatable"),
+        (("--depends",), "id or title that must be done before (repeatable"),
     )
-    for flag, text in rows:
-        parser.add_argument(flag, action="append", metavar="TEXT", help=f"{text}{how})")
+    for flags, text in rows:
+        parser.add_argument(*flags, action="append", metavar="TEXT", help=f"{text}{how})")
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -44,14 +44,18 @@ def _tell_unfinished(ws: Workspace, task: Task) -> tuple[str, ...]:
 
 def _block_arguments(parser: argparse.ArgumentParser) -> None:
     _one(parser)
-    parser.add_argument("reason", metavar="REASON", help="what it waits for")
+    parser.add_argument("reason", metavar="REASON", nargs="?", help="what it waits for")
+    parser.add_argument("--reason", dest="why", metavar="REASON", help="the same, as with the other commands")
 
 
 def _block(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.services import tasks
 
+    reason = " ".join(text for text in (args.reason, args.why) if text)
+    if not reason.strip():
+        raise AiwError(Kind.USAGE, "aiw task block needs a reason", hint="say what it waits for: --reason 'why'")
     ws = session.open()
-    task = tasks.block(ws, _id(args), reason=args.reason)
+    task = tasks.block(ws, _id(args), reason=reason)
     more = (*_tell_unfinished(ws, task), f"Next: {ws.command(f'task unblock {task.id}')}")
     return _tell(session, task, f"Blocked {task.id}: {task.title}", *more)
 
