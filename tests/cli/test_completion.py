@@ -234,3 +234,11 @@ def test_the_options_of_before_print_or_explain_and_change_nothing(project: Proj
     assert sorted(sealed_environment.rglob("*")) == before
     assert "no completion for tcsh" in project.aiw("--show-completion", code=2, env={"SHELL": "/bin/tcsh"}).stderr
     assert "SHELL does not say" in project.aiw("--install-completion", code=2, env={"SHELL": ""}).stderr
+
+
+def test_of_more_ids_than_are_shown_the_one_being_typed_is_found(project: Project) -> None:
+    text = project.read("docs/ai/plan/backlog.md")
+    items = "".join(f"\n## BLG-{number:03} - Idea number {number}\n" for number in range(10, 700))
+    project.write("docs/ai/plan/backlog.md", text + items)
+    assert complete(project, "backlog", "show", "BLG-012") == ["BLG-012"]
+    assert len(complete(project, "backlog", "show", "")) == 500

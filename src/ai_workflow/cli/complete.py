@@ -48,7 +48,8 @@ _KINDS = {
 """Name of an argument (or the group, where the argument is called ID) → kind of entity whose ids fit."""
 _FOLDERS = ("dir", "folder")
 _FILES = ("path", "file", "plan", "pack", "output")
-_MAX_IDS = 500
+_MAX_CANDIDATES = 500
+"""The newest of them; a shell that shows more helps nobody."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -83,7 +84,8 @@ def complete(words: Sequence[str]) -> list[Candidate]:
     flag, has_value, value = current.partition("=")
     if has_value and flag.startswith("--"):
         return [(f"{flag}={found}", about) for found, about in _value_of(given, flag) if found.startswith(value)]
-    return [pair for pair in _candidates(given, current) if pair[0].startswith(current) or pair in (FILES, FOLDERS)]
+    fitting = [pair for pair in _candidates(given, current) if pair[0].startswith(current) or pair in (FILES, FOLDERS)]
+    return fitting[-_MAX_CANDIDATES:]
 
 
 def _value_of(given: list[str], flag: str) -> Iterable[Candidate]:
@@ -186,7 +188,7 @@ def _ids(kind: str, root: str) -> list[Candidate]:
         return _backlog_ids(glance)
     if not kind:
         return []
-    rows = glance.rows.of(kind)[-_MAX_IDS:]
+    rows = glance.rows.of(kind)
     return [(str(row["id"]), str(row.get("title") or row.get("summary") or row.get("status") or "")) for row in rows]
 
 
@@ -202,4 +204,4 @@ def _backlog_ids(glance: Glance) -> list[Candidate]:
             word, _, title = line.removeprefix("## ").partition(" ")
             if line.startswith("## BLG-"):
                 found.append((word.rstrip(":"), title.strip().lstrip("-:–— ")))
-    return found[-_MAX_IDS:]
+    return found
