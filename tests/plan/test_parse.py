@@ -189,6 +189,8 @@ FINDINGS = [
     (HEAD + "Acceptance: seen", [("field-outside-task", 3, 1)]),
     (TASK + "  Check: pytest", [("unknown-field", 5, 3)]),
     (TASK + "Note: remember", [("unknown-field", 5, 1)]),
+    (TASK + "  - Scope: src/**", [("unknown-field", 5, 3)]),
+    (TASK + "  - Acceptance:\n    - it ends\n  - Verification:\n    - true", [("unknown-field", 7, 3)]),
     (TASK + "  Acceptance: a\n    and b", [("wrapped-field", 6, 5)]),
     (TASK + "  Acceptance:\n  Conflict: a", [("empty-field", 5, 3)]),
     (TASK + "  Priority: low\n  Priority: high", [("repeated-field", 6, 13)]),
@@ -226,6 +228,13 @@ def test_every_rule_of_reading_is_shown_by_a_case() -> None:
 )
 def test_text_that_is_not_understood_is_kept(text: str, kept: str) -> None:
     assert kept in write_plan(read(text))
+
+
+def test_items_beside_a_field_that_is_an_item_are_none_of_its_values() -> None:
+    text = TASK + "  - Acceptance:\n    - it ends\n    - Result: 0\n  - see the manual\n  - Checked:\n    - by hand\n"
+    task = read(text).milestones[0].tasks[0]
+    assert task.acceptance == ("it ends", "Result: 0")
+    assert task.description == "- see the manual\n- Checked:\n  - by hand"
 
 
 def test_undecodable_bytes_are_named() -> None:

@@ -135,6 +135,7 @@ class TaskDraft:
         self._positions: list[Position] = []
         self._description = TextDraft()
         self._open_field: tuple[str, int, int] | None = None
+        self._values_deeper_than = -1
         self._last_field: tuple[int, int] = (0, 0)
         self._empty_fields: list[tuple[str, int, int]] = []
 
@@ -155,8 +156,14 @@ class TaskDraft:
         if chunk.number == line + 1 and chunk.indent > indent:
             notes.add("wrapped-field", chunk.number, chunk.column, "this line is description, not part of the field")
 
-    def take_field(self, body: str, line: int, column: int, *, indent: int, notes: Notes) -> bool:
-        """Takes a field line; False when its value means nothing, so that it must be kept as text."""
+    def take_field(
+        self, body: str, line: int, column: int, *, indent: int, is_bullet: bool = False, notes: Notes
+    ) -> bool:
+        """Takes a field line; False when its value means nothing, so that it must be kept as text.
+
+        Args:
+            is_bullet: whether the field is an item of a list itself: then items beside it are none of its values.
+        """
         self._shut_field()
         found = match_field(body)
         assert found is not None
@@ -173,13 +180,14 @@ class TaskDraft:
             self._take_value(name, value, line, at)
         else:
             self._open_field = (name, line, column)
+            self._values_deeper_than = indent if is_bullet else -1
             return True
         self._last_field = (line, indent)
         return True
 
-    def take_listed(self, value: str, line: int, column: int) -> bool:
+    def take_listed(self, value: str, line: int, column: int, *, indent: int) -> bool:
         """Takes a nested bullet as a value of the empty field above it; False when there is none."""
-        if self._open_field is None or not value.strip():
+        if self._open_field is None or not value.strip() or indent <= self._values_deeper_than:
             return False
         name, _, field_column = self._open_field
         self._take_value(name, value.strip(), line, column)

@@ -221,9 +221,11 @@ class _Reader:
                 return False
             if not is_nested:
                 self.notes.add("bulleted-field", chunk.number, chunk.column, f"`{body[:40]}` is read as a field")
-            return self._take_field(chunk, body, column=chunk.column + offset + len(content) - len(body))
+            column = chunk.column + offset + len(content) - len(body)
+            return self._take_field(chunk, body, column=column, is_bullet=True)
         if is_nested and self.task is not None:
-            if not self.task.take_listed(content, chunk.number, chunk.column + offset):
+            if not self.task.take_listed(content, chunk.number, chunk.column + offset, indent=chunk.indent):
+                self._note_unknown_field(body, chunk)
                 self.task.describe(chunk.raw)
             return True
         if not body.strip():
@@ -254,25 +256,33 @@ class _Reader:
         self._read_plain(chunk)
         return True
 
-    def _take_field(self, chunk: Chunk, body: str, *, column: int) -> bool:
+    def _take_field(self, chunk: Chunk, body: str, *, column: int, is_bullet: bool = False) -> bool:
         assert self.task is not None
-        if not self.task.take_field(body, chunk.number, column, indent=chunk.indent, notes=self.notes):
+        if not self.task.take_field(
+            body, chunk.number, column, indent=chunk.indent, is_bullet=is_bullet, notes=self.notes
+        ):
             self.task.describe(chunk.raw)
+        return True
+
+    def _note_unknown_field(self, body: str, chunk: Chunk) -> bool:
+        """Finds a line that has the form of a field and is none; whether it was one."""
+        if not looks_like_field(body):
+            return False
+        known = ", ".join(f"{name.title()}:" for name in FIELDS)
+        self.notes.add(
+            "unknown-field",
+            chunk.number,
+            chunk.column,
+            f"`{body.split(':', maxsplit=1)[0]}:` is no field of a task and is kept as description",
+            hint=f"fields are {known}",
+        )
         return True
 
     def _read_text(self, chunk: Chunk) -> None:
         if self.task is None:
             self._read_plain(chunk)
             return
-        if looks_like_field(chunk.text):
-            known = ", ".join(f"{name.title()}:" for name in FIELDS)
-            self.notes.add(
-                "unknown-field",
-                chunk.number,
-                chunk.column,
-                f"`{chunk.text.split(':')[0]}:` is no field of a task and is kept as description",
-                hint=f"fields are {known}",
-            )
+        if self._note_unknown_field(chunk.text, chunk):
             self.task.describe(chunk.raw)
         elif chunk.indent > 0:
             self.task.note_wrapped(chunk, self.notes)
