@@ -18,6 +18,7 @@ from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.store import index
 from ai_workflow.store.layout import Layout
+from ai_workflow.store.looks import look_at
 from ai_workflow.store.rows import Rows
 from ai_workflow.store.transaction import Store
 from rendering.builders import make_task
@@ -141,7 +142,7 @@ def test_a_copied_workspace_gets_its_own_with_the_next_change(store: Store, tmp_
     time.sleep(0.03)
     touch(copied)
     column = index.read_index(copied.layout)["task"]
-    looks = index.look_at(copied.layout.folder("task"), column.names)
+    looks = look_at(copied.layout.folder("task"), column.names)
     assert sum(one == other for one, other in zip(looks[2], column.looks[2], strict=True)) >= COUNT - 1
 
 

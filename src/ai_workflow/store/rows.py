@@ -10,8 +10,9 @@ import json
 import os
 
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.store.index import Column, look_at, read_index
+from ai_workflow.store.index import Column, read_index
 from ai_workflow.store.layout import KIND_FOLDERS, Layout, find_kind
+from ai_workflow.store.looks import find_changed, look_at
 from ai_workflow.store.shapes import fits
 
 SCHEMA_VERSION = 2
@@ -79,18 +80,20 @@ class Rows:
             return [str(row.get("status")) for row in self.of(kind)]
         names = sorted(self._names(kind))
         looks = look_at(self._layout.folder(kind), names)
-        if names == column.names and looks == column.looks:
-            return column.statuses
-        rows = zip(column.names, zip(*column.looks, strict=True), column.statuses, strict=True)
-        known = {name: (look, status) for name, look, status in rows}
-        found = []
-        for name, look in zip(names, zip(*looks, strict=True), strict=True):
-            known_look, status = known.get(name, (None, ""))
-            if look == known_look:
-                found.append(status)
-            elif (row := self._read(f"{KIND_FOLDERS[kind]}/{name}", name[:-5])) is not None:
-                found.append(str(row.get("status")))
-        return found
+        if names == column.names:
+            statuses: list[str | None] = list(column.statuses)
+            for place in find_changed(column.looks, looks):
+                statuses[place] = self._read_status(kind, names[place])
+        else:
+            rows = zip(column.names, zip(*column.looks, strict=True), column.statuses, strict=True)
+            known = {(name, look): status for name, look, status in rows}
+            now = zip(names, zip(*looks, strict=True), strict=True)
+            statuses = [known.get(row) or self._read_status(kind, row[0]) for row in now]
+        return [status for status in statuses if status is not None]
+
+    def _read_status(self, kind: str, name: str) -> str | None:
+        row = self._read(f"{KIND_FOLDERS[kind]}/{name}", name[:-5])
+        return None if row is None else str(row.get("status"))
 
     def texts(self, kind: str) -> list[str]:
         """Each healthy entity of a kind as indented JSON, by number; what the index knows as healthy is not parsed."""
