@@ -116,11 +116,16 @@ def test_without_a_usable_index_everything_is_read(store: Store, text: str | Non
     assert counted(store) == {"ready": COUNT}
 
 
-def test_the_texts_are_those_of_the_parsed_rows(store: Store) -> None:
+def printed(store: Store) -> str:
+    """What a list prints that reads every file."""
+    rows = Rows(store.layout).of("task")
+    return json.dumps({"tasks": rows}, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def test_the_document_is_that_of_the_parsed_rows(store: Store) -> None:
     path_of(store, 5).write_text(json.dumps(json.loads(path_of(store, 5).read_text())))
     rows = Rows(store.layout)
-    expected = [json.dumps(row, indent=2, ensure_ascii=False, sort_keys=True) for row in rows.of("task")]
-    assert rows.texts("task") == expected
+    assert "".join(rows.document("task")) == printed(store)
 
 
 def test_the_index_is_renewed_after_some_changes_only(store: Store) -> None:

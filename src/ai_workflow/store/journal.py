@@ -10,8 +10,6 @@ it exists only from then until the files are written and synced, so after a clea
 `data` is base64 in place of a text that is not UTF-8, else null.
 """
 
-from __future__ import annotations
-
 import base64
 import os
 

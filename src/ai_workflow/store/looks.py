@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ai_workflow.stamps import RACY_NS
+from ai_workflow.stamps import RACY_NS, stamp_of
 
 Looks = list[list[int]]
 """Times (ns), sizes and inodes of some files, three lists in the order of their names."""
@@ -16,31 +16,33 @@ _GONE = -1
 def look_at(folder: str, names: list[str]) -> Looks:
     """The looks of files in a folder; -1 for one that is gone."""
     try:
-        infos = _stat_all(folder, names)
+        return _look_at_all(folder, names)
     except OSError:
-        infos = [_find_info(f"{folder}/{name}") for name in names]
-    return [
-        [info.st_mtime_ns if info else _GONE for info in infos],
-        [info.st_size if info else _GONE for info in infos],
-        [info.st_ino if info else _GONE for info in infos],
-    ]
+        return [list(part) for part in zip(*(_look(f"{folder}/{name}") for name in names), strict=True)] or [[], [], []]
 
 
-def _stat_all(folder: str, names: list[str]) -> list[os.stat_result | None]:
+def _look_at_all(folder: str, names: list[str]) -> Looks:
+    times: list[int] = []
+    sizes: list[int] = []
+    inodes: list[int] = []
     # Relative to the open folder: the kernel need not walk the path for each of thousands.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        stat = os.stat
-        return [stat(name, dir_fd=descriptor) for name in names]
+        for name in names:
+            info = os.stat(name, dir_fd=descriptor)
+            times.append(info.st_mtime_ns)
+            sizes.append(info.st_size)
+            inodes.append(info.st_ino)
     finally:
         os.close(descriptor)
+    return [times, sizes, inodes]
 
 
-def _find_info(path: str) -> os.stat_result | None:
+def _look(path: str) -> tuple[int, int, int]:
     try:
-        return os.stat(path)
+        return stamp_of(os.stat(path))
     except OSError:
-        return None
+        return _GONE, _GONE, _GONE
 
 
 def find_changed(was: Looks, now: Looks) -> list[int]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from ai_workflow import fsio
 from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
+from ai_workflow.models.ids import sort_ids
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import AnyEntity, Damage, Snapshot
 from ai_workflow.stamps import Stamp, find_stamp
-from ai_workflow.store import index, pack
-from ai_workflow.store.codec import KINDS, DecodeError, decode
+from ai_workflow.store import index, records
+from ai_workflow.store.codec import KINDS, DecodeError, decode, decode_list, encode_list
 from ai_workflow.store.journal import find_journal, overlay_of
 from ai_workflow.store.layout import KIND_FOLDERS, Layout
 from ai_workflow.store.legacy import is_legacy, legacy_error
@@ -40,7 +41,6 @@ class StateReader:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._columns: dict[str, _Column] = {}
-        self._pack: dict[str, pack.PackedColumn] | None = None
         self._last: Snapshot | None = None
         self._mark: tuple[object, ...] = ()
         self._looked_s = 0.0
@@ -80,15 +80,17 @@ class StateReader:
             after: the state as it is on disk now, under the lock.
             written: stamps of the files that were just written, by path relative to the state folder.
         """
-        members = {kind: after.members(KINDS[kind]) for kind in pack.PACKED}
+        members = {kind: after.members(KINDS[kind]) for kind in records.KINDS}
         if sum(map(len, members.values())) < index.MIN_FILES or not index.is_behind(self._layout, serial):
             return
-        columns = {kind: self._column_of(kind, entities, written) for kind, entities in members.items()}
+        columns = {}
         with contextlib.suppress(AiwError):  # Derived: a full disk is no reason to fail.
-            packed = {kind: pack.pack_column(one.names, one.looks, one.records()) for kind, one in columns.items()}
-            pack.write_pack(self._layout, packed)
-            shown = {kind: index.Column(one.names, one.looks, one.statuses()) for kind, one in columns.items()}
-            index.write_index(self._layout, {kind: shown[kind] for kind in index.KINDS}, serial=serial)
+            for kind, entities in members.items():
+                column = columns[kind] = self._column_of(kind, entities, written)
+                document = encode_list(f"{kind}s", list(column.entities.values()))
+                records.write_records(self._layout, kind, column.names, column.looks, document)
+            shown = {kind: columns[kind].for_index() for kind in index.KINDS}
+            index.write_index(self._layout, shown, serial=serial)
 
     def _column_of(self, kind: str, entities: Mapping[str, AnyEntity], written: Mapping[str, Stamp]) -> _Column:
         """The column of these entities; each look is that of when the file was read or written, never a newer one."""
@@ -101,10 +103,10 @@ class StateReader:
         for rel, stamp in written.items():
             if rel.startswith(folder):
                 stamps[rel.removeprefix(folder)] = (settled_time(stamp[0], now_ns), *stamp[1:])
-        names = sorted(f"{entity_id}.json" for entity_id in entities)
+        names = [f"{entity_id}.json" for entity_id in entities]
         rows = [stamps.get(name, _UNKNOWN) for name in names]
         looks = [[row[part] for row in rows] for part in range(3)]
-        return _Column(names, looks, [entities[name[:-5]] for name in names])
+        return _Column(names, looks, list(entities.values()))
 
     def forget(self) -> None:
         """What was read counts no more: somebody wrote besides a transaction."""
@@ -152,7 +154,7 @@ class StateReader:
             message = MISPLACED if is_misplaced(folder) else error.message
             damaged.append(Damage(path=f"{self._layout.state_rel}/{folder_rel}", line=None, message=message))
         names.update(path.split("/")[1] for path in overlay if path.startswith(f"{folder_rel}/"))
-        own = sorted(name for name in names if f"{folder_rel}/{name}" not in overlay)
+        own = {name for name in names if f"{folder_rel}/{name}" not in overlay} if overlay else names
         column = self._columns[kind] = self._read_column(kind, folder, own)
         damaged += column.damaged
         if len(own) == len(names):
@@ -166,33 +168,34 @@ class StateReader:
                 found[result.id] = result
         return found
 
-    def _read_column(self, kind: str, folder: str, names: list[str]) -> _Column:
+    def _read_column(self, kind: str, folder: str, present: set[str]) -> _Column:
         """What the files hold; those that look as they did are not read."""
         known = self._columns.get(kind) or self._find_remembered(kind)
         if known is None:
-            return self._read_files(kind, folder, names, {})
+            return self._read_files(kind, folder, _by_number(present), {})
+        is_same = present == set(known.names)
+        names = known.names if is_same else _by_number(present)
         looks = look_at(folder, names)
-        if names == known.names:
-            changed = find_changed(known.looks, looks)
+        rows = zip(known.names, zip(*known.looks, strict=True), known.results, strict=True)
+        if is_same:
+            changed = set(find_changed(known.looks, looks))
             if not changed:
                 return known
-            different = {names[place] for place in changed}
+            same = {name: (look, result) for place, (name, look, result) in enumerate(rows) if place not in changed}
         else:
-            was = dict(zip(known.names, zip(*known.looks, strict=True), strict=True))
-            now = zip(names, zip(*looks, strict=True), strict=True)
-            different = {name for name, look in now if was.get(name) != look}
-        same = zip(known.names, zip(*known.looks, strict=True), known.results, strict=True)
-        return self._read_files(
-            kind, folder, names, {name: (look, result) for name, look, result in same if name not in different}
-        )
+            now = dict(zip(names, zip(*looks, strict=True), strict=True))
+            same = {name: (look, result) for name, look, result in rows if now.get(name) == look}
+        return self._read_files(kind, folder, names, same)
 
     def _find_remembered(self, kind: str) -> _Column | None:
         """The records that an earlier command left, or None."""
-        if self._pack is None:
-            self._pack = pack.read_pack(self._layout) if kind in pack.PACKED else {}
-        packed = self._pack.pop(kind, None)
-        records = pack.unpack(kind, packed) if packed is not None else None
-        return _Column(packed.names, packed.looks, records) if packed is not None and records is not None else None
+        found = (
+            records.read_records(self._layout, kind) if kind in records.KINDS and kind not in self._columns else None
+        )
+        entities = decode_list(kind, found.array()) if found is not None else None
+        if found is None or entities is None or len(entities) != len(found.names):
+            return None
+        return _Column(found.names, found.looks, entities)
 
     def _read_files(self, kind: str, folder: str, names: list[str], same: Mapping[str, _Known]) -> _Column:
         folder_rel = KIND_FOLDERS[kind]
@@ -229,7 +232,7 @@ class _Column:
     """What the files of one kind hold.
 
     Attributes:
-        names: sorted.
+        names: by number.
         looks: as they were when the files were read or written.
         results: of each file its entity, what is wrong with it, or None when it was gone.
         entities: the healthy ones by id.
@@ -250,13 +253,13 @@ class _Column:
             elif result is not None:
                 self.entities[name[:-5]] = result
 
-    def records(self) -> list[AnyEntity]:
-        """The entities, in the order of the names."""
-        return [self.entities[name[:-5]] for name in self.names]
+    def for_index(self) -> index.Column:
+        """The statuses alone; every file is healthy then."""
+        return index.Column(self.names, self.looks, [str(getattr(one, "status", "")) for one in self.results])
 
-    def statuses(self) -> list[str]:
-        """Their statuses, in the order of the names."""
-        return [str(getattr(entity, "status", "")) for entity in self.records()]
+
+def _by_number(names: Iterable[str]) -> list[str]:
+    return [f"{entity_id}.json" for entity_id in sort_ids(name[:-5] for name in names)]
 
 
 def is_misplaced(folder: str) -> bool:
