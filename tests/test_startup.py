@@ -103,7 +103,7 @@ def test_processes_per_command(tmp_path: Path) -> None:
     assert processes_of(project, tmp_path, "status") == Counter()
     assert processes_of(project, tmp_path, "task", "list", "--json") == Counter()
     project.write("src/parser.py", "x\n")
-    assert processes_of(project, tmp_path / "..", "agent", "finish", "--commit") == Counter({"git": 16, "sh": 1})
+    assert processes_of(project, tmp_path / "..", "agent", "finish", "--commit") == Counter({"git": 11, "sh": 1})
     (tmp_path / "../trace").unlink()
     assert processes_of(project, tmp_path / "..", "next") == Counter({"git": 3})
 

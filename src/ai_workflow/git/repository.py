@@ -6,6 +6,7 @@ import os
 import re
 
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.fsio import read_bytes
 from ai_workflow.git.runner import MINIMUM_VERSION, Git
 
 _UNFINISHED = {
@@ -17,6 +18,9 @@ _UNFINISHED = {
     "BISECT_LOG": ("bisect", "git bisect reset"),
     "sequencer": ("sequence of commits", "git cherry-pick --continue (or --abort)"),
 }
+
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Repository:
@@ -57,6 +61,22 @@ class Repository:
         """Whether this is a linked work tree, not the main one."""
         return os.path.realpath(self.git_dir) != os.path.realpath(self.common_dir)
 
+    def find_head(self) -> tuple[str, str] | None:
+        """Full name and commit of the branch that HEAD is on, as their files say; no process is started.
+
+        None when they do not tell it: detached, unborn, packed away, a reference to a reference, or kept otherwise than
+        in files. Then git is to be asked.
+        """
+        try:
+            head = _read_text(os.path.join(self.git_dir, "HEAD"))
+            if not head.startswith("ref: refs/heads/"):
+                return None
+            branch = head.removeprefix("ref: ")
+            commit = _read_text(os.path.join(self.common_dir, *branch.split("/")))
+        except (AiwError, FileNotFoundError):
+            return None
+        return (branch, commit) if _COMMIT.fullmatch(commit) else None
+
     def unfinished_operation(self) -> tuple[str, str] | None:
         """What git is in the middle of, and the command that ends it; None when nothing."""
         for name, found in _UNFINISHED.items():
@@ -77,6 +97,10 @@ class Repository:
                     f"{folder} cannot be written from here",
                     hint="run this command outside the agent's sandbox, or let the sandbox write to .git",
                 )
+
+
+def _read_text(path: str) -> str:
+    return os.fsdecode(read_bytes(path)).rstrip("\n")
 
 
 def find_repository(root: str) -> Repository | None:
