@@ -103,9 +103,9 @@ def test_processes_per_command(tmp_path: Path) -> None:
     assert processes_of(project, tmp_path, "status") == Counter()
     assert processes_of(project, tmp_path, "task", "list", "--json") == Counter()
     project.write("src/parser.py", "x\n")
-    assert processes_of(project, tmp_path / "..", "agent", "finish", "--commit") == Counter({"git": 11, "sh": 1})
+    assert processes_of(project, tmp_path / "..", "agent", "finish", "--commit") == Counter({"git": 10, "sh": 1})
     (tmp_path / "../trace").unlink()
-    assert processes_of(project, tmp_path / "..", "next") == Counter({"git": 3})
+    assert processes_of(project, tmp_path / "..", "next") == Counter({"git": 2})
 
 
 def cpu_s(argv: list[str], cwd: Path) -> float:

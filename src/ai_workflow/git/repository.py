@@ -23,6 +23,9 @@ _UNFINISHED = {
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
+_BARE = re.compile(rb"bare\s*(=\s*(true|yes|on|1)|$)", re.MULTILINE)
+
+
 class Repository:
     """One work tree of a repository.
 
@@ -103,8 +106,34 @@ def _read_text(path: str) -> str:
     return os.fsdecode(read_bytes(path)).rstrip("\n")
 
 
+def _find_plain(root: str) -> str | None:
+    """Top of the repository when it is laid out as usual, found without a process; None when git has to be asked.
+
+    Usual is a folder `.git` with a config of its own that puts the work tree nowhere else (gitrepository-layout(5)).
+    """
+    if "GIT_CEILING_DIRECTORIES" in os.environ:
+        return None
+    top = os.path.realpath(root)
+    while not os.path.lexists(os.path.join(top, ".git")):
+        parent = os.path.dirname(top)
+        if parent == top or os.stat(parent).st_dev != os.stat(top).st_dev:
+            return None
+        top = parent
+    git_dir = os.path.join(top, ".git")
+    try:
+        config = read_bytes(os.path.join(git_dir, "config")).lower()
+    except (AiwError, FileNotFoundError):
+        return None
+    is_whole = not os.path.islink(git_dir) and all(os.path.isdir(f"{git_dir}/{name}") for name in ("objects", "refs"))
+    is_usual = not any(word in config for word in (b"worktree", b"include")) and not _BARE.search(config)
+    return top if is_whole and is_usual and os.path.isfile(f"{git_dir}/HEAD") else None
+
+
 def find_repository(root: str) -> Repository | None:
     """The repository that the folder lies in, or None. Raises AiwError(IO) when git is missing."""
+    plain = _find_plain(root)
+    if plain is not None:
+        return Repository(root, top=plain, git_dir=f"{plain}/.git", common_dir=f"{plain}/.git")
     done = Git(root).run(
         "rev-parse", "--path-format=absolute", "--show-toplevel", "--absolute-git-dir", "--git-common-dir", ok=None
     )
