@@ -80,7 +80,7 @@ def test_status_needs_no_records_no_yaml_and_no_process(project: Project) -> Non
         "ai_workflow.store.rows",
         "ai_workflow.store.shapes",
     }
-    assert not top_level(names) & {"msgspec", "yaml", "jinja2", "pathspec", "subprocess", "dataclasses", "asyncio"}
+    assert not top_level(names) & (HEAVY - {"re"})
 
 
 def test_a_claim_imports_neither_yaml_nor_a_template_engine(project: Project) -> None:
