@@ -47,6 +47,8 @@ def _hint(code: int | None) -> str:
         return "make room on the disk, then run the same command again; nothing is lost"
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable for you, then run the same command again; nothing is lost"
+    if code == errno.ELOOP:
+        return "a link stands in that place: remove it, then run the same command again; nothing is lost"
     if code in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
         return "something else stands in that place: move it away, then run the same command again; nothing is lost"
     return "run the same command again; nothing is lost"
@@ -201,11 +203,12 @@ def write_if_changed(path: str, data: bytes, *, temp_dir: str) -> bool:
 def append_at(path: str, offset_bytes: int, data: bytes) -> None:
     """Makes the file end with `data` at `offset_bytes`, whatever stood behind that offset. Not synced.
 
-    Repeating it gives the same file, so a journal can replay it. Raises AiwError(IO).
+    Repeating it gives the same file, so a journal can replay it. A link is not followed. Raises AiwError(IO).
     """
     make_directory(os.path.dirname(path))
     with translated("append to", path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(path, flags, 0o666)
         try:
             os.ftruncate(descriptor, offset_bytes)
             os.lseek(descriptor, offset_bytes, os.SEEK_SET)

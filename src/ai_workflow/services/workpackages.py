@@ -115,7 +115,7 @@ def _find_plan(request: PackRequest, text: str) -> Loaded | None:
 
 def _place_pack(ws: Workspace, request: PackRequest, folder: str, files: dict[str, bytes]) -> tuple[str, ...] | None:
     """Puts the folder in place whole; returns copies of what it replaced, or None when it was there already."""
-    target = ws.layout.in_root(folder)
+    target = ws.layout.to_write(folder)
     pack = os.path.join(target, "execution-pack.md")
     current = fsio.find_bytes(pack)
     if current == request.data and all(os.path.isfile(os.path.join(target, *rel.split("/"))) for rel in files):
@@ -130,7 +130,7 @@ def _place_pack(ws: Workspace, request: PackRequest, folder: str, files: dict[st
             )
         number = fsio.sha256_of(current or b"")[:12]
         kept = f"{ws.config.workspace_dir}/archive/replaced/{request.slug}-{number}"
-        fsio.move_aside(target, ws.layout.in_root(kept))
+        fsio.move_aside(target, ws.layout.to_write(kept))
         copies = (kept,)
     fsio.write_folder(target, files, temp_dir=ws.layout.temp)
     return copies

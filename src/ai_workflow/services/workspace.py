@@ -228,8 +228,14 @@ def open_workspace(start: str, *, command: Sequence[str] = (), talk: Talk | None
     """The workspace of the nearest folder upward that holds a config.
 
     Raises:
-        AiwError: CONFIG when there is none, or the config is wrong.
+        AiwError: CONFIG when there is none, the config is wrong, or a folder of aiw's leads out of the root.
     """
+    ws = _open(start, command=command, talk=talk)
+    ws.layout.require_own_folders()
+    return ws
+
+
+def _open(start: str, *, command: Sequence[str], talk: Talk | None) -> Workspace:
     root = find_root(start)
     if root is None:
         from ai_workflow.config.load import explain_no_workspace

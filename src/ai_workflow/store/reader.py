@@ -216,6 +216,12 @@ def require_folders(layout: Layout, rels: Sequence[str]) -> None:
     for folder in sorted({rel.rpartition("/")[0] for rel in rels} - {""}):
         if is_misplaced(layout.in_state(folder)):
             raise AiwError(Kind.CORRUPT, f"{layout.state_rel}/{folder}: {MISPLACED}", hint=DAMAGE_HINT)
+    events = layout.events_rel
+    if events in rels and os.path.islink(layout.in_state(events)):
+        # The one file that is not replaced whole: what a link leads to would be written into.
+        raise AiwError(
+            Kind.CORRUPT, f"{layout.state_rel}/{events}: a link stands where this file must be", hint=DAMAGE_HINT
+        )
 
 
 def list_names(folder: str) -> list[str]:

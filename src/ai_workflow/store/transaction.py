@@ -201,11 +201,11 @@ class Store:
         copy = f"{self.layout.workspace_rel}/archive/damaged/{stem}-{mark}{ending}"
         with self._locked_for_repair("repair a damaged file"):
             if seen is None:
-                fsio.move_aside(path, self.layout.in_root(copy))
+                fsio.move_aside(path, self.layout.to_write(copy))
             else:
                 if fsio.find_bytes(path) != seen:
                     return None
-                fsio.write_file(self.layout.in_root(copy), seen, temp_dir=self.layout.temp, durable=True)
+                fsio.write_file(self.layout.to_write(copy), seen, temp_dir=self.layout.temp, durable=True)
             if text is None:
                 fsio.remove_file(path)
             else:

@@ -1,0 +1,188 @@
+"""No path that a repository brings, by its state, its links or its settings, leads a command out of the root (§7.7)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.prepared import prepared
+from support.project import Project, make_under_way
+
+WORKSPACE = "docs/ai/workspace"
+STATE = f"{WORKSPACE}/state"
+WRITING = (
+    ("agent", "run"),
+    ("task", "block", "2", "see"),
+    ("report", "all"),
+    ("prompt", "next"),
+    ("backlog", "add", "--title", "An idea"),
+    ("adr", "create", "A decision"),
+    ("undo",),
+    ("doctor", "--fix"),
+    ("workspace", "reset", "--yes"),
+    ("workspace", "restore", "--yes"),
+    ("uninstall", "--yes"),
+)
+"""Each may refuse; none may touch what lies outside."""
+
+
+def make_outside(project: Project) -> Path:
+    """A person's home beside the project, with a file and a folder that a path may lead to."""
+    outside = project.path.parent / "outside"
+    (outside / "folder").mkdir(parents=True)
+    (outside / "file").write_text("precious\n")
+    (outside / "folder" / "file").write_text("precious too\n")
+    for path in (outside / "folder", *outside.rglob("file")):
+        # Old enough to be taken for the remains of a killed process.
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    return outside
+
+
+def fingerprint(outside: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(outside)): path.read_bytes() for path in outside.rglob("*") if path.is_file()}
+
+
+def edit(project: Project, rel: str, **fields: object) -> None:
+    document = project.state(rel)
+    document.update(fields)
+    project.write(f"{STATE}/{rel}", json.dumps(document, indent=2, sort_keys=True) + "\n")
+
+
+def link(project: Project, rel: str, target: Path) -> None:
+    """A link in the place of a file or folder; what was in the folder lies where it leads, so that it is found."""
+    place = project.path / rel
+    if place.is_dir():
+        for file in place.iterdir():
+            file.rename(target / file.name)
+        place.rmdir()
+    place.unlink(missing_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(target)
+
+
+def plant_intent(project: Project, **fields: object) -> None:
+    document = {
+        "schema_version": 1, "id": "OP-000099-abcdef", "kind": "finish", "task_id": "TASK-002", "run_id": None,
+        "branch": "refs/heads/ai/m01-parser-cleanup", "head": project.git("rev-parse", "HEAD"), "tree": "0" * 40,
+        "index_file": None, "paths": [], "staged": {}, "since": None, "files": [], "decisions": [], "unproven": None,
+        "baseline": {}, "at": "2026-01-01T00:00:00Z", **fields,
+    }  # fmt: skip
+    project.write(f"{STATE}/intents/OP-000099-abcdef.json", json.dumps(document))
+
+
+def link_events(project: Project, outside: Path) -> None:
+    link(project, f"{STATE}/events/events.jsonl", outside / "file")
+
+
+def link_lock(project: Project, outside: Path) -> None:
+    for name in ("state.lock", "finish-core.lock"):
+        link(project, f"{WORKSPACE}/locks/{name}", outside / "file")
+
+
+def link_to_nothing(project: Project, outside: Path) -> None:
+    for name in ("state.lock", "finish-core.lock"):
+        link(project, f"{WORKSPACE}/locks/{name}", outside / "new")
+    link(project, f"{STATE}/events/events.jsonl", outside / "new too")
+
+
+def link_folder(rel: str) -> Callable[[Project, Path], None]:
+    def tamper(project: Project, outside: Path) -> None:
+        link(project, rel, outside / "folder")
+
+    return tamper
+
+
+def name_audit(project: Project, outside: Path) -> None:
+    for number in (1, 2):
+        edit(project, f"tasks/TASK-00{number}.json", audit_path="../outside/file")
+
+
+def name_lane(project: Project, outside: Path) -> None:
+    edit(project, "tasks/TASK-002.json", lane_id="../../../../../outside/new")
+
+
+def name_index(project: Project, outside: Path) -> None:
+    plant_intent(project, index_file=str(outside / "file"))
+
+
+def name_planned_file(project: Project, outside: Path) -> None:
+    plant_intent(
+        project, kind="undo", since=1,
+        files=[{"path": "../outside/file", "seen_sha256": None, "text": "owned\n"}],
+    )  # fmt: skip
+
+
+def name_appended(project: Project, outside: Path) -> None:
+    journal = {
+        "journal": 1, "operation": "OP-000099-abcdef", "files": [],
+        "append": {"path": "../../../../../outside/file", "offset": 0, "text": "owned\n"},
+    }  # fmt: skip
+    project.write(f"{STATE}/journal.json", json.dumps(journal))
+
+
+def name_journal_file(project: Project, outside: Path) -> None:
+    journal = {
+        "journal": 1, "operation": "../../../../../../outside/folder", "append": None,
+        "files": [{"path": "project.json", "before": "0", "after": "owned\n"}],
+    }  # fmt: skip
+    project.write(f"{STATE}/journal.json", json.dumps(journal))
+
+
+def name_options(project: Project, outside: Path) -> None:
+    option = f"--output={outside / 'file'}"
+    plant_intent(project, head=None, tree=option)
+    edit(project, "milestones/M01.json", start_sha=option)
+    edit(project, "tasks/TASK-001.json", commit_sha=option)
+
+
+def name_options_of_a_branch(project: Project, outside: Path) -> None:
+    edit(project, "milestones/M01.json", branch=f"--output={outside / 'file'}")
+    edit(project, "lanes/core.json", branch=f"--output={outside / 'file'}")
+
+
+def name_documents(project: Project, outside: Path) -> None:
+    from hashlib import sha256
+
+    digest = sha256(b"precious\n").hexdigest()
+    pending = [{"kind": "file", "path": "../outside/file", "backlog": None}]
+    edit(project, "project.json", documents={"../outside/file": digest}, pending_edits=pending)
+
+
+TAMPERING: dict[str, Callable[[Project, Path], None]] = {
+    "events.jsonl is a link": link_events,
+    "the locks are links": link_lock,
+    "links lead to nothing yet": link_to_nothing,
+    "an audit lies outside": name_audit,
+    "a lane is called like a path": name_lane,
+    "an intent names an index outside": name_index,
+    "an undo writes a file outside": name_planned_file,
+    "the journal appends outside": name_appended,
+    "the journal's operation is a path": name_journal_file,
+    "documents and edits lie outside": name_documents,
+    "commits are options of git": name_options,
+    "branches are options of git": name_options_of_a_branch,
+    **{
+        f"{rel} is a link": link_folder(f"{WORKSPACE}/{rel}")
+        for rel in (
+            "state/tasks", "state/runs", "state/operations", "state/events", "state/intents", "state/conflicts",
+            "locks/unfinished", "archive/damaged", "archive/replaced", "generated-packs/one", "reports/pr",
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tamper", TAMPERING.values(), ids=TAMPERING)
+def test_a_state_that_came_with_a_clone_leads_nobody_out(
+    tmp_path: Path, tamper: Callable[[Project, Path], None]
+) -> None:
+    project = prepared(make_under_way, tmp_path)
+    outside = make_outside(project)
+    tamper(project, outside)
+    before = fingerprint(outside)
+    for words in WRITING:
+        project.aiw(*words, code=None)
+        assert fingerprint(outside) == before, words
