@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.rendering.text import make_line, render_block, render_code, render_inline, render_quote
@@ -39,7 +39,23 @@ def make_environment(overrides: str | None) -> Environment:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     packaged = FileSystemLoader(_PACKAGED)
-    folders = [FileSystemLoader(overrides)] if overrides is not None else []
+
+
+    class OwnLoader(FileSystemLoader):
+        """The repository's folder, without what a link in it would bring in from elsewhere (spec §7.7)."""
+
+        def get_source(self, environment: Environment, template: str) -> Any:
+            found = super().get_source(environment, template)
+            place = os.path.realpath(found[1])
+            if not place.startswith(os.path.realpath(self.searchpath[0]) + os.sep):
+                raise AiwError(
+                    Kind.TEMPLATE,
+                    f"{os.path.basename(self.searchpath[0])}/{make_line(template)} is a link that leads out of its folder",
+                    hint="replace the link by the file",
+                )
+            return found
+
+    folders = [OwnLoader(overrides)] if overrides is not None else []
     environment = ImmutableSandboxedEnvironment(
         loader=ChoiceLoader([*folders, packaged, PrefixLoader({"default": packaged})]),
         undefined=StrictUndefined,
