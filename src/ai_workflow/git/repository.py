@@ -6,7 +6,7 @@ import os
 import re
 
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.git.runner import MINIMUM_VERSION, Git
+from ai_workflow.git.runner import MINIMUM_VERSION, Git, git_error
 
 _UNFINISHED = {
     "MERGE_HEAD": ("merge", "git merge --continue (or --abort)"),
@@ -79,15 +79,36 @@ class Repository:
                 )
 
 
+_NO_BARE = ("-c", "safe.bareRepository=explicit")
+"""A folder of a clone may look like a bare repository, with a config that names programs; see ADR 0036."""
+
+
 def find_repository(root: str) -> Repository | None:
-    """The repository that the folder lies in, or None. Raises AiwError(IO) when git is missing."""
-    done = Git(root).run(
-        "rev-parse", "--path-format=absolute", "--show-toplevel", "--absolute-git-dir", "--git-common-dir", ok=None
-    )
+    """The repository that the folder lies in, or None.
+
+    Raises:
+        AiwError: IO when git is missing; GIT, in its words, when it refuses to use the one that is there.
+    """
+    asked = ("--path-format=absolute", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")
+    done = Git(root).run(*_NO_BARE, "rev-parse", *asked, ok=None)
     if done.returncode != 0:
+        if _looks_like_one(root):
+            raise git_error(done, ("rev-parse",), hint="aiw works where `git status` does; put right what git names")
         return None
     lines = os.fsdecode(done.stdout).split("\n")
     return Repository(root, top=lines[0], git_dir=lines[1], common_dir=lines[2])
+
+
+def _looks_like_one(root: str) -> bool:
+    """Whether there is something for git to refuse: a `.git` in or above the folder, or what a bare repository has."""
+    folder = os.path.abspath(root)
+    while True:
+        if any(os.path.lexists(os.path.join(folder, name)) for name in (".git", "HEAD")):
+            return True
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return False
+        folder = parent
 
 
 def require_version(git: Git) -> None:

@@ -38,6 +38,7 @@ _SETTINGS = (
     "-c", "submodule.recurse=false",
     "-c", "advice.detachedHead=false",
     "-c", "color.ui=false",
+    "-c", "log.showSignature=false",  # it starts gpg, and puts what that says among the lines that are read
 )  # fmt: skip
 
 

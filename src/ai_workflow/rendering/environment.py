@@ -40,7 +40,6 @@ def make_environment(overrides: str | None) -> Environment:
 
     packaged = FileSystemLoader(_PACKAGED)
 
-
     class OwnLoader(FileSystemLoader):
         """The repository's folder, without what a link in it would bring in from elsewhere (spec §7.7)."""
 
