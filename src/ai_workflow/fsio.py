@@ -20,6 +20,7 @@ _UNFINISHED_S = 10.0
 """From this age on, in seconds, nobody is writing a temporary any more."""
 _READ_CHUNK = 32 * 1024
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+_OWN_FLAGS = _READ_FLAGS | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MANY_FILES = 8
 """From this many files on, one sync of the whole file system costs less than one per file."""
 
@@ -80,10 +81,10 @@ def read_bytes(path: str) -> bytes:
 def find_with_stamp(path: str) -> tuple[bytes, Stamp] | None:
     """The whole file, with time (ns), size and inode of what was read; None when it does not exist.
 
-    For thousands of small files. Raises AiwError(IO).
+    For thousands of small files that only aiw writes; see `find_own_bytes`. Raises AiwError(IO).
     """
     try:
-        descriptor = os.open(path, _READ_FLAGS)
+        descriptor = os.open(path, _OWN_FLAGS)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -108,6 +109,15 @@ def find_bytes(path: str) -> bytes | None:
         return read_bytes(path)
     except FileNotFoundError:
         return None
+
+
+def find_own_bytes(path: str) -> bytes | None:
+    """As `find_bytes`, for a file that only aiw writes: a link in its place, or a pipe, is not read.
+
+    Such a thing may have come with a clone, and lead to somebody's private file or to one without an end.
+    """
+    found = find_with_stamp(path)
+    return None if found is None else found[0]
 
 
 def sha256_of(data: bytes) -> str:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ai_workflow.errors import AiwError
+from ai_workflow.services.backlog_file import find_file
 from support.prepared import prepared
 from support.project import Project, make_under_way
 
@@ -186,3 +191,46 @@ def test_a_state_that_came_with_a_clone_leads_nobody_out(
     for words in WRITING:
         project.aiw(*words, code=None)
         assert fingerprint(outside) == before, words
+
+
+@pytest.mark.parametrize("rel", ["tasks/TASK-002.json", "project.json", "milestones/M01.json", "journal.json"])
+@pytest.mark.parametrize("target", ["/dev/zero", "private"])
+def test_a_link_in_the_place_of_a_state_file_is_damage_and_is_not_read(tmp_path: Path, rel: str, target: str) -> None:
+    project = prepared(make_under_way, tmp_path)
+    place = project.path / STATE / rel
+    private = tmp_path / "private"
+    private.write_bytes(place.read_bytes() if place.exists() else b'{"journal": 1, "operation": "OP-1", "files": []}')
+    before = private.read_bytes()
+    place.unlink(missing_ok=True)
+    place.symlink_to(tmp_path / target)
+    for words in (("task", "list"), ("milestone", "list"), ("agent", "run"), ("doctor",)):
+        shown = aiw_in_little_memory(project, *words)
+        assert "Traceback" not in shown.stderr, shown
+    assert f"{STATE}/{rel}" in shown.stdout + shown.stderr
+    assert shown.returncode in (1, 5)
+    project.aiw("doctor", "--fix", code=None)
+    assert private.read_bytes() == before
+    assert not place.is_symlink()
+    assert all(copy.is_symlink() for copy in (project.path / WORKSPACE / "archive").rglob("*.json"))
+    assert project.aiw("doctor", "--json").json["ok"]
+
+
+def aiw_in_little_memory(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+
+    command = [sys.executable, "-m", "ai_workflow", *words]
+    return subprocess.run(
+        command, cwd=project.path, capture_output=True, text=True, timeout=20, preexec_fn=limit, check=False
+    )
+
+
+@pytest.mark.parametrize("rel", ["../x", "docs/../../x", "/etc/passwd", ".git/config", "docs/.GIT/hooks/x", "out/x"])
+def test_a_path_of_a_record_is_no_file_outside_and_none_of_gits(tmp_path: Path, rel: str) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "out").symlink_to(tmp_path)
+    if rel.startswith("/"):
+        assert find_file(str(tmp_path / "root"), rel) == str(tmp_path / "root" / rel.lstrip("/"))
+        return
+    with pytest.raises(AiwError):
+        find_file(str(tmp_path / "root"), rel)

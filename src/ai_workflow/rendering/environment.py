@@ -47,9 +47,10 @@ def make_environment(overrides: str | None) -> Environment:
             found = super().get_source(environment, template)
             place = os.path.realpath(found[1])
             if not place.startswith(os.path.realpath(self.searchpath[0]) + os.sep):
+                shown = f"{os.path.basename(self.searchpath[0])}/{make_line(template)}"
                 raise AiwError(
                     Kind.TEMPLATE,
-                    f"{os.path.basename(self.searchpath[0])}/{make_line(template)} is a link that leads out of its folder",
+                    f"{shown} is a link that leads out of its folder",
                     hint="replace the link by the file",
                 )
             return found

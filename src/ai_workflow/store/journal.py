@@ -62,7 +62,7 @@ def find_journal(layout: Layout) -> Journal | None:
     Raises:
         AiwError: CORRUPT when the file is not a journal; it is never written torn, so somebody changed it.
     """
-    data = fsio.find_bytes(layout.journal)
+    data = fsio.find_own_bytes(layout.journal)
     if data is None:
         return None
     try:

@@ -100,7 +100,7 @@ class StateReader:
         folders = tuple(find_stamp(self._layout.folder(kind)) for kind in KIND_FOLDERS)
         try:
             # Its bytes, for they hold the serial: time and inode may be the same again within a clock tick.
-            project = fsio.find_bytes(self._layout.project)
+            project = fsio.find_own_bytes(self._layout.project)
         except AiwError:
             project = None
         return project, *folders
@@ -238,7 +238,7 @@ def list_names(folder: str) -> list[str]:
 def _read_project(layout: Layout, overlay: Mapping[str, bytes | None], damaged: list[Damage]) -> Project | None:
     path = f"{layout.state_rel}/project.json"
     try:
-        data = overlay.get("project.json") or fsio.find_bytes(layout.project)
+        data = overlay.get("project.json") or fsio.find_own_bytes(layout.project)
     except AiwError as error:
         damaged.append(Damage(path=path, line=None, message=error.message))
         return None

@@ -176,7 +176,7 @@ class Store:
         Raises:
             AiwError: as `transaction`.
         """
-        if fsio.find_bytes(self.layout.journal) is None:
+        if fsio.find_own_bytes(self.layout.journal) is None:
             return False
         with self._locked("finish an interrupted command"):
             return self._replay()
@@ -307,7 +307,7 @@ class Store:
         self, change: Transaction, project: Project, files: Sequence[tuple[str, bytes | None, bytes | None]]
     ) -> tuple[str, bytes | None, bytes]:
         rel = f"operations/{change.operation_id}.json"
-        old = fsio.find_bytes(self.layout.in_state(rel))
+        old = fsio.find_own_bytes(self.layout.in_state(rel))
         made = tuple(
             FileChange(path=path, before=_text(before), after_sha256=_digest(after), serial=project.serial)
             for path, before, after in files
