@@ -250,6 +250,7 @@ def run_watched(
     env: Mapping[str, str] | None,
     timeout_s: float | None,
     on_output: Callable[[bytes], None] | None,
+    on_idle: Callable[[], None] | None = None,
     tail_bytes: int = _TAIL_BYTES,
     grace_s: float = _GRACE_S,
 ) -> Watched:
@@ -268,6 +269,7 @@ def run_watched(
         env: the whole environment; None inherits ours.
         timeout_s: seconds until the command is ended; None waits for ever.
         on_output: called with each piece of output as it comes, undecoded.
+        on_idle: called when none came for a tenth of a second.
         tail_bytes: how much output is kept.
         grace_s: seconds between asking and insisting.
 
@@ -290,6 +292,7 @@ def run_watched(
             descendants=descendants.Descendants(leader=child.pid, mark=mark),
             signals=signals,
             on_output=on_output,
+            on_idle=on_idle,
             tail_bytes=tail_bytes,
         )
         outcome = watched.see_through(timeout_s=timeout_s, grace_s=grace_s)

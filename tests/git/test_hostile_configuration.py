@@ -10,6 +10,7 @@ import pytest
 
 from support.prepared import prepared
 from support.project import PARSER_PLAN, Project, make_planned, make_ready, make_under_way
+from support.secret_corpus import Secrets
 
 READING = (
     ("status",), ("doctor",), ("trust", "--status"), ("op", "log"), ("git", "cleanup"), ("config", "show"),
@@ -124,3 +125,14 @@ def test_a_repository_of_another_user_is_named_as_git_names_it(tmp_path: Path) -
     refused = project.aiw("agent", "run", code=1)
     assert "dubious ownership" in refused.stderr
     assert "git init" not in refused.stderr
+
+
+def test_what_a_hook_says_is_told_without_its_secrets(tmp_path: Path) -> None:
+    project = prepared(make_under_way, tmp_path)
+    secret = Secrets().github()
+    project.write(".git/hooks/pre-commit", f"#!/bin/sh\necho 'bad token: {secret}' >&2\nexit 1\n", mode=0o755)
+    project.write("docs/parser.md", "x\n")
+    refused = project.finish(code=1)
+    assert "bad token: [secret:" in refused.stderr
+    for path in (project.path / "docs").rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes(), path

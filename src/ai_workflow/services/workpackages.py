@@ -16,6 +16,7 @@ from ai_workflow.policy.events import make_event
 from ai_workflow.services import plan_file, plans, resume
 from ai_workflow.services.plan_file import ImportOptions
 from ai_workflow.services.plans import Imported, Loaded
+from ai_workflow.services.secret_texts import require_clean_text
 from ai_workflow.services.workspace import Workspace
 
 
@@ -62,6 +63,7 @@ def install(ws: Workspace, request: PackRequest) -> Installed:
     resume.resume(ws)
     ws.store.snapshot().require_project()
     text = decode_plan(request.data, path=request.name)
+    require_clean_text(ws.config.secrets, text, name=request.name, talk=ws.talk)
     prompts = split_prompts(text)
     source = _find_plan(request, text)
     if source is None and not prompts:
