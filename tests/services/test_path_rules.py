@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import resource
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -20,16 +23,19 @@ from support.project import Project, make_under_way
 WORKSPACE = "docs/ai/workspace"
 STATE = f"{WORKSPACE}/state"
 WRITING = (
+    ("init",),
     ("agent", "run"),
     ("task", "block", "2", "see"),
     ("report", "all"),
     ("prompt", "next"),
     ("backlog", "add", "--title", "An idea"),
-    ("adr", "create", "A decision"),
+    ("adr", "new", "A decision"),
     ("undo",),
     ("doctor", "--fix"),
-    ("workspace", "reset", "--yes"),
-    ("workspace", "restore", "--yes"),
+    ("workspace", "reset", "--force"),
+    ("workspace", "restore", "--force"),
+    ("state", "rebuild"),
+    ("migrate",),
     ("uninstall", "--yes"),
 )
 """Each may refuse; none may touch what lies outside."""
@@ -150,8 +156,6 @@ def name_options_of_a_branch(project: Project, outside: Path) -> None:
 
 
 def name_documents(project: Project, outside: Path) -> None:
-    from hashlib import sha256
-
     digest = sha256(b"precious\n").hexdigest()
     pending = [{"kind": "file", "path": "../outside/file", "backlog": None}]
     edit(project, "project.json", documents={"../outside/file": digest}, pending_edits=pending)
@@ -189,8 +193,59 @@ def test_a_state_that_came_with_a_clone_leads_nobody_out(
     tamper(project, outside)
     before = fingerprint(outside)
     for words in WRITING:
-        project.aiw(*words, code=None)
+        assert project.aiw(*words, code=None).code != 2, words
         assert fingerprint(outside) == before, words
+
+
+@pytest.mark.parametrize("where", ["main", "linked"])
+def test_a_linked_work_tree_follows_no_link_in_the_main_one(tmp_path: Path, where: str) -> None:
+    project = prepared(make_under_way, tmp_path)
+    outside = make_outside(project)
+    tree = tmp_path / "tree"
+    project.git("add", "--all")
+    project.git("worktree", "add", "--quiet", "--detach", str(tree))
+    link(project, f"{STATE}/tasks", outside / "folder")
+    before = fingerprint(outside)
+    refused = project.aiw("task", "block", "2", "see", cwd=tree if where == "linked" else None, code=1)
+    assert "leads out of the project" in refused.stderr
+    assert fingerprint(outside) == before
+
+
+MEMBERS = (
+    "../outside/file",
+    "/aiw-owned",
+    f"{WORKSPACE}/prompts/../../../../../outside/file",
+    ".git/config",
+    "README.md",
+)
+
+
+@pytest.mark.parametrize("name", [*MEMBERS, "a link"])
+def test_an_archive_puts_nothing_elsewhere(tmp_path: Path, name: str) -> None:
+    project = prepared(make_under_way, tmp_path)
+    outside = make_outside(project)
+    project.aiw("workspace", "reset", "--force")
+    archive = next((project.path / WORKSPACE / "archive").glob("reset-*.tar.gz"))
+    with tarfile.open(archive) as tar:
+        members = [(member, (tar.extractfile(member) or io.BytesIO()).read()) for member in tar]
+    manifest = json.loads(members[0][1])
+    extra = tarfile.TarInfo(f"{WORKSPACE}/prompts/x" if name == "a link" else name)
+    data = b"owned\n"
+    if name == "a link":
+        extra.type, extra.linkname, data = tarfile.SYMTYPE, str(outside / "file"), b""
+    extra.size = len(data)
+    manifest["files"][extra.name] = sha256(data).hexdigest()
+    members[0] = (tarfile.TarInfo(members[0][0].name), json.dumps(manifest).encode())
+    with tarfile.open(archive, "w:gz") as tar:
+        for member, content in (*members, (extra, data)):
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    before, config = fingerprint(outside), project.read(".git/config")
+    project.aiw("workspace", "restore", code=None)
+    assert fingerprint(outside) == before
+    assert project.read(".git/config") == config
+    assert project.read("README.md") == "# project\n"
+    assert not Path("/aiw-owned").exists()
 
 
 @pytest.mark.parametrize("rel", ["tasks/TASK-002.json", "project.json", "milestones/M01.json", "journal.json"])
