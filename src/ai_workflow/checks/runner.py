@@ -91,9 +91,8 @@ def _run_check(
         return CheckResult(
             command=shown, status="not_started", exit_code=None, duration_s=0.0, output_tail=mask(error.message)
         )
-    finally:
-        if live is not None:
-            live.rest()
+    if live is not None:
+        live.rest()
     status: CheckStatus = "failed"
     if done.timed_out:
         status = "timed_out"
