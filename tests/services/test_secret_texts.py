@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,18 @@ def test_a_secret_in_a_configured_check_is_stored_nowhere(tmp_path: Path) -> Non
     project.aiw("report", "all")
     for path in (project.path / "docs").rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
+
+
+def test_a_rebuilt_state_takes_over_no_secret(tmp_path: Path) -> None:
+    project = make_planned(tmp_path, remote=False)
+    rel = project.aiw("adr", "new", "Keep it", "--decision", "We keep it.", "--json").json["path"]
+    project.write(rel, project.read(rel).replace("We keep it.", f"We keep it by {SECRET}."))
+    project.plan(BAD_PLAN)
+    shutil.rmtree(project.path / "docs/ai/workspace/state")
+    told = project.aiw("state", "rebuild")
+    said = told.stdout + told.stderr
+    assert f"the plan was left out: {PLAN_PATH} holds what looks like a secret" in said
+    assert f"a decision was left out: {rel} holds what looks like a secret" in said
+    assert SECRET not in said
+    for path in (project.path / "docs/ai/workspace/state").rglob("*.json"):
+        assert SECRET not in path.read_text(), path

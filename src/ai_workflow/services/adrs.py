@@ -152,7 +152,9 @@ def find_text(ws: Workspace, adr: Adr) -> str | None:
 
 
 def read_file(ws: Workspace, adr: Adr) -> Adr | None:
-    """The decision with what its file in the repository says of it; None when there is no file. Raises as `find_text`.
+    """The decision with what its file in the repository says of it; None when there is no file.
+
+    Raises as `find_text`, and AiwError(SECRET) when it holds one.
 
     Args:
         adr: what is known; a title of it counts, where it has none the file's does.
@@ -160,6 +162,7 @@ def read_file(ws: Workspace, adr: Adr) -> Adr | None:
     text = find_text(ws, adr)
     if text is None:
         return None
+    require_clean_text(ws.config.secrets, text, name=find_rel(ws, adr), talk=ws.talk)
     return read_adr(text, adr)
 
 
