@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import contextlib
 import os
 import re
 import uuid
@@ -237,7 +238,9 @@ def _make(ws: Workspace, snapshot: Snapshot, case: _Case, known: Entity | None, 
         from ai_workflow.services import adrs
 
         stub = Adr(id=case.entity_id, title="", created_at=evidence.now, updated_at=evidence.now)
-        read = adrs.read_file(ws, known if isinstance(known, Adr) else stub)
+        read = None
+        with contextlib.suppress(AiwError):  # A file that cannot be read, or holds a secret: what is known must do.
+            read = adrs.read_file(ws, known if isinstance(known, Adr) else stub)
         return read or (known if isinstance(known, Adr) else None)
     if case.kind == "baseline":
         return _baseline(ws, case, evidence)
