@@ -136,3 +136,20 @@ def test_what_a_hook_says_is_told_without_its_secrets(tmp_path: Path) -> None:
     assert "bad token: [secret:" in refused.stderr
     for path in (project.path / "docs").rglob("*"):
         assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+def test_variables_that_bind_git_elsewhere_bind_nothing_here(tmp_path: Path) -> None:
+    project = prepared(make_under_way, tmp_path)
+    trap, mark = make_trap(project)
+    other = tmp_path / "other"
+    project.git("init", "--quiet", str(other), cwd=tmp_path)
+    env = {
+        "GIT_DIR": str(other / ".git"), "GIT_WORK_TREE": str(other), "GIT_INDEX_FILE": str(other / ".git/index"),
+        "GIT_OBJECT_DIRECTORY": str(other / ".git/objects"), "GIT_EXTERNAL_DIFF": str(trap), "GIT_PAGER": str(trap),
+        "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.fsmonitor", "GIT_CONFIG_VALUE_0": str(trap),
+    }  # fmt: skip
+    project.write("docs/parser.md", "x\n")
+    project.aiw("agent", "finish", "--lane", "core", "--commit", env=env)
+    assert project.task(2)["status"] == "done"
+    assert not mark.exists()
+    assert not list((other / ".git/objects").glob("??"))
