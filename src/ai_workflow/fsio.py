@@ -20,6 +20,7 @@ _UNFINISHED_S = 10.0
 """From this age on, in seconds, nobody is writing a temporary any more."""
 _READ_CHUNK = 32 * 1024
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+_OWN_FLAGS = _READ_FLAGS | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MANY_FILES = 8
 """From this many files on, one sync of the whole file system costs less than one per file."""
 
@@ -47,6 +48,8 @@ def _hint(code: int | None) -> str:
         return "make room on the disk, then run the same command again; nothing is lost"
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable for you, then run the same command again; nothing is lost"
+    if code == errno.ELOOP:
+        return "a link stands in that place: remove it, then run the same command again; nothing is lost"
     if code in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
         return "something else stands in that place: move it away, then run the same command again; nothing is lost"
     return "run the same command again; nothing is lost"
@@ -59,20 +62,23 @@ def read_bytes(path: str) -> bytes:
         FileNotFoundError: it does not exist; callers decide what that means.
         AiwError: IO, for every other failure.
     """
-    found = find_with_stamp(path)
-    if found is None:
+    data = find_bytes(path)
+    if data is None:
         raise FileNotFoundError(path)
-    return found[0]
+    return data
 
 
 def find_with_stamp(path: str) -> tuple[bytes, Stamp] | None:
     """The whole file, with time (ns), size and inode of what was read; None when it does not exist.
 
-    Raises:
-        AiwError: IO.
+    For files that only aiw writes; see `find_own_bytes`. Raises AiwError(IO).
     """
+    return _find(path, _OWN_FLAGS)
+
+
+def _find(path: str, flags: int) -> tuple[bytes, Stamp] | None:
     try:
-        descriptor = os.open(path, _READ_FLAGS)
+        descriptor = os.open(path, flags)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -94,10 +100,17 @@ def find_with_stamp(path: str) -> tuple[bytes, Stamp] | None:
 
 def find_bytes(path: str) -> bytes | None:
     """The whole file, or None when it does not exist. Raises AiwError(IO) otherwise."""
-    try:
-        return read_bytes(path)
-    except FileNotFoundError:
-        return None
+    found = _find(path, _READ_FLAGS)
+    return None if found is None else found[0]
+
+
+def find_own_bytes(path: str) -> bytes | None:
+    """As `find_bytes`, for a file that only aiw writes: a link in its place, or a pipe, is not read.
+
+    Such a thing may have come with a clone, and lead to somebody's private file or to one without an end.
+    """
+    found = find_with_stamp(path)
+    return None if found is None else found[0]
 
 
 def sha256_of(data: bytes) -> str:
@@ -174,19 +187,17 @@ def create_file(path: str, data: bytes) -> Stamp | None:
     Raises:
         AiwError: IO.
     """
-    with translated("write", path):
-        try:
-            return _write_new(path, data, durable=False, mode=None)
-        except FileExistsError:
-            return None
-        except FileNotFoundError:
-            pass
-    make_directory(os.path.dirname(path))
-    with translated("write", path):
-        try:
-            return _write_new(path, data, durable=False, mode=None)
-        except FileExistsError:
-            return None
+    for is_last in (False, True):
+        with translated("write", path):
+            try:
+                return _write_new(path, data, durable=False, mode=None)
+            except FileExistsError:
+                return None
+            except FileNotFoundError:
+                if is_last:
+                    raise
+        make_directory(os.path.dirname(path))
+    return None
 
 
 def _mode_of(path: str) -> int | None:
@@ -213,11 +224,8 @@ def _write_new(path: str, data: bytes, *, durable: bool, mode: int | None) -> St
 
 def write_if_changed(path: str, data: bytes, *, temp_dir: str) -> bool:
     """Writes a derived file only when its bytes differ; returns whether it wrote. Not synced. Raises AiwError(IO)."""
-    try:
-        if read_bytes(path) == data:
-            return False
-    except FileNotFoundError:
-        pass
+    if find_bytes(path) == data:
+        return False
     write_file(path, data, temp_dir=temp_dir, durable=False)
     return True
 
@@ -225,11 +233,12 @@ def write_if_changed(path: str, data: bytes, *, temp_dir: str) -> bool:
 def append_at(path: str, offset_bytes: int, data: bytes) -> None:
     """Makes the file end with `data` at `offset_bytes`, whatever stood behind that offset. Not synced.
 
-    Repeating it gives the same file, so a journal can replay it. Raises AiwError(IO).
+    Repeating it gives the same file, so a journal can replay it. A link is not followed. Raises AiwError(IO).
     """
     make_directory(os.path.dirname(path))
     with translated("append to", path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(path, flags, 0o666)
         try:
             os.ftruncate(descriptor, offset_bytes)
             os.lseek(descriptor, offset_bytes, os.SEEK_SET)

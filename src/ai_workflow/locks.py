@@ -20,6 +20,8 @@ from ai_workflow.fsio import make_directory, translated
 DEFAULT_DEADLINE_S = 30.0
 _POLL_S = (0.005, 0.01, 0.02, 0.05, 0.1)
 _TELL_AFTER_S = 0.5
+_OPEN_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""A link is not followed: the holder writes its name into the file, and a clone may bring links."""
 
 
 def deadline_from_environment() -> float:
@@ -83,7 +85,7 @@ class KernelLock:
         limit_s = deadline_from_environment() if deadline_s is None else deadline_s
         make_directory(os.path.dirname(self.path))
         with translated("lock", self.path):
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+            descriptor = os.open(self.path, _OPEN_FLAGS, 0o666)
         try:
             self._wait(descriptor, limit_s)
         except BaseException:

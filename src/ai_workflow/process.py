@@ -250,6 +250,7 @@ def run_watched(
     env: Mapping[str, str] | None,
     timeout_s: float | None,
     on_output: Callable[[bytes], None] | None,
+    on_idle: Callable[[], None] | None = None,
     tail_bytes: int = _TAIL_BYTES,
     grace_s: float = _GRACE_S,
 ) -> Watched:
@@ -267,7 +268,7 @@ def run_watched(
         cwd: working directory; None keeps ours.
         env: the whole environment; None inherits ours.
         timeout_s: seconds until the command is ended; None waits for ever.
-        on_output: called with each piece of output as it comes, undecoded.
+        on_output, on_idle: called with each piece of output as it comes, undecoded; and when none came for a moment.
         tail_bytes: how much output is kept.
         grace_s: seconds between asking and insisting.
 
@@ -290,14 +291,14 @@ def run_watched(
             descendants=descendants.Descendants(leader=child.pid, mark=mark),
             signals=signals,
             on_output=on_output,
+            on_idle=on_idle,
             tail_bytes=tail_bytes,
         )
         outcome = watched.see_through(timeout_s=timeout_s, grace_s=grace_s)
     signals.raise_received()
-    timed_out = outcome == watch.TIMED_OUT
     return Watched(
-        returncode=None if timed_out else child.returncode,
-        timed_out=timed_out,
+        returncode=None if outcome == watch.TIMED_OUT else child.returncode,
+        timed_out=outcome == watch.TIMED_OUT,
         duration_s=time.monotonic() - started_s,
         tail=bytes(watched.tail[max(0, len(watched.tail) - tail_bytes) :]),
         truncated_bytes=max(0, watched.total_bytes - tail_bytes),

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType, TracebackType
 from typing import IO, Any, Protocol
 
@@ -98,6 +99,7 @@ class Watch:
         descendants: Descendants,
         signals: Signals,
         on_output: Callable[[bytes], None] | None,
+        on_idle: Callable[[], None] | None,
         tail_bytes: int,
     ) -> None:
         assert child.stdout is not None
@@ -107,6 +109,7 @@ class Watch:
         self._descendants = descendants
         self._signals = signals
         self._on_output = on_output
+        self._on_idle = on_idle
         self._tail_bytes = tail_bytes
         self._pipe = child.stdout
         self._poll = select.poll()
@@ -121,7 +124,7 @@ class Watch:
             `INTERRUPTED`; for the latter see `Signals`.
 
         Raises:
-            BaseException: whatever `on_output` raised, after everything was ended.
+            BaseException: whatever `on_output` or `on_idle` raised, after everything was ended.
         """
         try:
             outcome = self._follow(timeout_s)
@@ -130,7 +133,7 @@ class Watch:
                 self._end(grace_s, interrupt=interrupted)
             return outcome
         except BaseException as error:
-            self._on_output = None
+            self._on_output = self._on_idle = None
             self._end(grace_s, interrupt=type(error) is KeyboardInterrupt)
             raise
         finally:
@@ -158,6 +161,8 @@ class Watch:
             self._wait(wait_s)
             return
         if not self._poll.poll(wait_s * 1000):
+            if self._on_idle is not None:
+                self._tell(self._on_idle)
             return
         chunk = os.read(self._pipe.fileno(), _CHUNK_BYTES)
         self._at_end = not chunk
@@ -166,11 +171,15 @@ class Watch:
         if len(self.tail) > self._tail_bytes + 16 * _CHUNK_BYTES:
             del self.tail[: len(self.tail) - self._tail_bytes]
         if chunk and self._on_output is not None:
-            self._signals.raising = True
-            try:
-                self._on_output(chunk)
-            finally:
-                self._signals.raising = False
+            self._tell(partial(self._on_output, chunk))
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        """Calls somebody who may block, and is left then when a signal comes."""
+        self._signals.raising = True
+        try:
+            call()
+        finally:
+            self._signals.raising = False
 
     def _wait(self, wait_s: float) -> None:
         if self._child.poll() is not None:

@@ -82,6 +82,20 @@ def test_a_wrong_file_is_refused_with_one_line(text: str | bytes, message: str) 
         ("agent: {env: {1A: x}}", 1, "agent.env", "the name `1A`"),
         ("agents: {A/b: {}}", 1, "agents", "the name `A/b`"),
         ("git: {branch_prefix: 'a b/'}", 1, "git.branch_prefix", "`a b/`"),
+        *(
+            (f'git: {{{key}: "{value}"}}', 1, f"git.{key}", f"`{shown}`")
+            for key in ("branch_prefix", "base_branch", "integration_branch")
+            for value, shown in (
+                ("-x/a", "-x/a"),
+                ("../a", "../a"),
+                ("a@{b", "a@{b"),
+                ("a\\nb", "a\\nb"),
+                ("ext::a", "ext::a"),
+                ("--output=a", "--output=a"),
+                ("a\\e[31m", "a\\x1b[31m"),
+                (".lock/a", ".lock/a"),
+            )
+        ),
         ("git: {commit_subject: '{id.__class__}'}", 1, "git.commit_subject", "`{id.__class__}`"),
         ("git: {commit_subject: '{'}", 1, "git.commit_subject", "`{`"),
         ("git: {commit_subject: '{id!r}'}", 1, "git.commit_subject", "`{id!r}`"),
@@ -112,6 +126,8 @@ def test_what_is_kept_may_not_lie_where_files_are_ignored() -> None:
         ("..", "`..`, which may leave the project"),
         (".git/aiw", "`.git/aiw`, which belongs to git"),
         ("a/.GIT", "`a/.GIT`, which belongs to git"),
+        ("a/.git. ./x", "`a/.git. ./x`, which belongs to git"),
+        ("Git~1/x", "`Git~1/x`, which belongs to git"),
         (".", "`.`, which is the project itself"),
         ("''", "nothing"),
         ("", "nothing"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ai_workflow.errors import AiwError
 from ai_workflow.git.repository import find_repository
 
 
@@ -94,6 +95,10 @@ def test_it_is_what_git_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pr
     )
     expected = asked.stdout.split("\n")[:3] if asked.returncode == 0 else None
     monkeypatch.setenv("AIW_TRACE_PROCESSES", str(tmp_path / "trace"))
+    if prepare is bare:
+        with pytest.raises(AiwError, match="must be run in a work tree"):
+            find_repository(str(folder))
+        return
     found = find_repository(str(folder))
     assert (found and [found.top, found.git_dir, found.common_dir]) == expected
     assert (tmp_path / "trace").exists() is (prepare in ASKED)

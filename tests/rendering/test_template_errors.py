@@ -81,3 +81,17 @@ def test_missing_packaged_template_is_an_error() -> None:
 def test_environment_is_made_once_for_each_folder(tmp_path: Path) -> None:
     assert make_environment(tmp_path) is make_environment(tmp_path)
     assert make_environment(tmp_path) is not make_environment(None)
+
+
+def test_a_template_may_not_be_a_link_that_leads_out_of_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (tmp_path / "private").write_text("precious\n")
+    (folder / "part.md.j2").symlink_to(tmp_path / "private")
+    error = refuse(folder, "{% include 'part.md.j2' %}")
+    assert error.message == "templates/part.md.j2 is a link that leads out of its folder"
+    (folder / "part.md.j2").unlink()
+    (folder / "real.md.j2").write_text("inside")
+    (folder / "part.md.j2").symlink_to("real.md.j2")
+    (folder / "prompt.md.j2").write_text("{% include 'part.md.j2' %}")
+    assert render_template("prompt.md.j2", {}, overrides=str(folder)) == "inside"

@@ -115,6 +115,20 @@ def test_a_verify_line_of_a_plan_that_came_along_needs_trust(tmp_path: Path) -> 
     assert not _ran(clone)
 
 
+def test_a_state_that_came_along_is_not_the_users_own_work(tmp_path: Path) -> None:
+    made = make_ready(tmp_path / "a", checks=())
+    made.plan(PARSER_PLAN.replace("Conflict: docs", f"Verify: {CHECK}\nConflict: docs"))
+    made.aiw("plan", "import")
+    made.git("add", "--force", "docs/ai/workspace/state")
+    made.git("commit", "--quiet", "-m", "Bring a state")
+    made.git("push", "--quiet", "origin", "main")
+    clone = Project(tmp_path / "b" / "clone", made.origin)
+    clone.path.parent.mkdir()
+    made.git("clone", "--quiet", str(made.origin), str(clone.path))
+    clone.aiw("init", code=None)
+    assert clone.aiw("trust", "--status", "--json", code=None).json["trusted"] is False
+
+
 def test_a_repository_cannot_bring_its_trust(theirs: Project, tmp_path: Path) -> None:
     """Neither by a token in its git folder, as an archive may hold one, nor by a link to somebody's record."""
     token = Path(trust.token_path(str(theirs.path / ".git")))

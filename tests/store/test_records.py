@@ -135,3 +135,14 @@ def test_thousands_of_ids_stay_in_the_order_of_their_numbers(store: Store) -> No
     snapshot = make_store(Path(store.layout.root)).snapshot()
     assert list(snapshot.tasks)[-4:] == [f"TASK-{COUNT}", "TASK-1000", "TASK-9999", "TASK-10000"]
     assert "".join(Rows(store.layout).document("task")) == printed(store)
+
+
+def test_a_link_in_the_place_of_a_file_is_damage(store: Store, tmp_path: Path) -> None:
+    path = path_of(store, 7)
+    path.rename(tmp_path / "elsewhere.json")
+    path.symlink_to(tmp_path / "elsewhere.json")
+    snapshot = make_store(Path(store.layout.root)).snapshot()
+    assert [Path(damage.path).name for damage in snapshot.damaged] == ["TASK-007.json"]
+    rows = Rows(store.layout)
+    assert len(json.loads("".join(rows.document("task")))["tasks"]) == COUNT - 1
+    assert len(rows.damaged) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from ai_workflow.checks.live import LiveOutput
 from ai_workflow.checks.terminal import strip_controls
 from ai_workflow.config.schema import CheckCommand
 from ai_workflow.errors import AiwError
@@ -50,7 +51,7 @@ def run_checks(
         commands: what to run; a time-out ends only its own command.
         cwd: the folder that all of them run in.
         env: what they inherit; None is our own environment. See `check_environment`.
-        on_output: called with each piece of output as it comes, undecoded.
+        on_output: called with the output as it comes, line by line where lines end, undecoded and without secrets.
         on_start: called before each command.
 
     Raises:
@@ -74,21 +75,31 @@ def _run_check(
     env: Mapping[str, str],
     on_output: Callable[[bytes], None] | None,
 ) -> CheckResult:
+    live = LiveOutput(on_output) if on_output is not None else None
+    shown = mask(command.run)
     try:
         done = run_watched(
-            command.run, cwd=cwd, env=env, timeout_s=command.timeout_s, on_output=on_output, tail_bytes=_TAIL_BYTES
+            command.run,
+            cwd=cwd,
+            env=env,
+            timeout_s=command.timeout_s,
+            on_output=live.feed if live else None,
+            on_idle=live.rest if live else None,
+            tail_bytes=_TAIL_BYTES,
         )
     except AiwError as error:
         return CheckResult(
-            command=command.run, status="not_started", exit_code=None, duration_s=0.0, output_tail=error.message
+            command=shown, status="not_started", exit_code=None, duration_s=0.0, output_tail=mask(error.message)
         )
+    if live is not None:
+        live.rest()
     status: CheckStatus = "failed"
     if done.timed_out:
         status = "timed_out"
     elif done.returncode == 0:
         status = "passed"
     return CheckResult(
-        command=command.run,
+        command=shown,
         status=status,
         exit_code=done.returncode,
         duration_s=round(done.duration_s, 3),

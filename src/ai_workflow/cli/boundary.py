@@ -114,18 +114,19 @@ def _report(error: AiwError, settings: Globals) -> int:
     code = error.exit_code
     # Words of git, of hooks and of files may be in it.
     message = mask(error.message)
+    hint = mask(error.hint) if error.hint else error.hint
     try:
         if settings.is_json:
             from ai_workflow.cli.runtime import format_json
 
-            document = {"kind": error.kind, "message": message, "hint": error.hint, "exit_code": code}
+            document = {"kind": error.kind, "message": message, "hint": hint, "exit_code": code}
             sys.stdout.write(format_json({"error": document}))
             sys.stdout.flush()
     except OSError:
         pass  # Then stderr and the exit code say it.
     tell(f"error: {inert(message, keeps_lines=True)}\n")
-    if error.hint:
-        tell(f"hint: {inert(error.hint, keeps_lines=True)}\n")
+    if hint:
+        tell(f"hint: {inert(hint, keeps_lines=True)}\n")
     return code
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def make_listener(session: Session) -> Listener:
     """Names each check as it starts; its output is streamed to a terminal (or with `--verbose`)."""
+    from ai_workflow.policy.secrets import mask
     from ai_workflow.services.listener import Listener
 
     settings = session.settings
@@ -23,7 +24,7 @@ def make_listener(session: Session) -> Listener:
         return Listener()
 
     def on_start(command: CheckCommand) -> None:
-        session.say(f"check: {command.name or command.run}")
+        session.say(f"check: {command.name or mask(command.run)}")
 
     def on_output(data: bytes) -> None:
         # Nobody may be there to read it; the check goes on all the same.

@@ -71,7 +71,8 @@ def normalise_path(text: str) -> str:
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise ValueError("which may leave the project")
-    if any(part.lower() == ".git" for part in parts):
+    # Windows drops dots and spaces at the end, and knows a short name for it.
+    if any(part.lower().rstrip(". ") in (".git", "git~1") for part in parts):
         raise ValueError("which belongs to git")
     if not parts:
         raise ValueError("which is the project itself")

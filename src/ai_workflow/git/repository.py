@@ -7,7 +7,7 @@ import re
 
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.fsio import read_bytes
-from ai_workflow.git.runner import MINIMUM_VERSION, Git
+from ai_workflow.git.runner import MINIMUM_VERSION, Git, git_error
 
 _UNFINISHED = {
     "MERGE_HEAD": ("merge", "git merge --continue (or --abort)"),
@@ -102,6 +102,10 @@ class Repository:
                 )
 
 
+_NO_BARE = ("-c", "safe.bareRepository=explicit")
+"""A folder of a clone may look like a bare repository, with a config that names programs; see ADR 0036."""
+
+
 def _read_text(path: str) -> str:
     return os.fsdecode(read_bytes(path)).rstrip("\n")
 
@@ -109,12 +113,16 @@ def _read_text(path: str) -> str:
 def _find_plain(root: str) -> str | None:
     """Top of the repository when it is laid out as usual, found without a process; None when git has to be asked.
 
-    Usual is a folder `.git` with a config of its own that puts the work tree nowhere else (gitrepository-layout(5)).
+    Usual is a folder `.git` of the user's own, with a config that puts the work tree nowhere else
+    (gitrepository-layout(5)).
     """
     if "GIT_CEILING_DIRECTORIES" in os.environ:
         return None
     top = os.path.realpath(root)
     while not os.path.lexists(os.path.join(top, ".git")):
+        if os.path.lexists(os.path.join(top, "HEAD")):
+            # Perhaps a bare repository, which git would refuse here.
+            return None
         parent = os.path.dirname(top)
         if parent == top or os.stat(parent).st_dev != os.stat(top).st_dev:
             return None
@@ -126,21 +134,39 @@ def _find_plain(root: str) -> str | None:
         return None
     is_whole = not os.path.islink(git_dir) and all(os.path.isdir(f"{git_dir}/{name}") for name in ("objects", "refs"))
     is_usual = not any(word in config for word in (b"worktree", b"include")) and not _BARE.search(config)
-    return top if is_whole and is_usual and os.path.isfile(f"{git_dir}/HEAD") else None
+    is_own = all(os.stat(path).st_uid == os.geteuid() for path in (top, git_dir))
+    return top if is_whole and is_usual and is_own and os.path.isfile(f"{git_dir}/HEAD") else None
 
 
 def find_repository(root: str) -> Repository | None:
-    """The repository that the folder lies in, or None. Raises AiwError(IO) when git is missing."""
+    """The repository that the folder lies in, or None.
+
+    Raises:
+        AiwError: IO when git is missing; GIT, in its words, when it refuses to use the one that is there.
+    """
     plain = _find_plain(root)
     if plain is not None:
         return Repository(root, top=plain, git_dir=f"{plain}/.git", common_dir=f"{plain}/.git")
-    done = Git(root).run(
-        "rev-parse", "--path-format=absolute", "--show-toplevel", "--absolute-git-dir", "--git-common-dir", ok=None
-    )
+    asked = ("--path-format=absolute", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")
+    done = Git(root).run(*_NO_BARE, "rev-parse", *asked, ok=None)
     if done.returncode != 0:
+        if _looks_like_one(root):
+            raise git_error(done, ("rev-parse",), hint="aiw works where `git status` does; put right what git names")
         return None
     lines = os.fsdecode(done.stdout).split("\n")
     return Repository(root, top=lines[0], git_dir=lines[1], common_dir=lines[2])
+
+
+def _looks_like_one(root: str) -> bool:
+    """Whether there is something for git to refuse: a `.git` in or above the folder, or what a bare repository has."""
+    folder = os.path.abspath(root)
+    while True:
+        if any(os.path.lexists(os.path.join(folder, name)) for name in (".git", "HEAD")):
+            return True
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return False
+        folder = parent
 
 
 def require_version(git: Git) -> None:

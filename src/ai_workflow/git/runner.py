@@ -38,6 +38,7 @@ _SETTINGS = (
     "-c", "submodule.recurse=false",
     "-c", "advice.detachedHead=false",
     "-c", "color.ui=false",
+    "-c", "log.showSignature=false",  # it starts gpg, and puts what that says among the lines that are read
 )  # fmt: skip
 
 
@@ -161,8 +162,13 @@ def git_error(done: Completed, args: Sequence[str], *, hint: str | None = None) 
 
 
 def message_of(done: Completed) -> str:
-    """What git, or a hook through it, wrote: stderr, else stdout; at most 4,000 characters, the end of it."""
-    text = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
+    """What git, or a hook through it, wrote: stderr, else stdout; at most 4,000 characters, the end of it.
+
+    Without secrets, since it becomes part of blockers and records: a hook prints what it likes, git URLs.
+    """
+    from ai_workflow.policy.secrets import mask
+
+    text = mask((done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace"))
     return text[-4000:] or "no message"
 
 

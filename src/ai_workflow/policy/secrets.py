@@ -219,18 +219,44 @@ def is_marked(data: bytes, found: Found) -> bool:
     return any(pragma in line for pragma in PRAGMAS)
 
 
+def find_in_text(
+    text: str, *, path: str, first_line: int = 1, allowed: Collection[str] = frozenset()
+) -> tuple[Finding, ...]:
+    """What looks like a secret in a text, as people are told of it; without what its line, or a person, allows.
+
+    Args:
+        path: how findings call the text.
+        first_line: 1-based line of the source that the text begins in.
+        allowed: fingerprints.
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    found = []
+    for one in find_secrets(data):
+        mark = "" if is_marked(data, one) else fingerprint(data[one.start : one.end])
+        if mark and mark not in allowed:
+            line = line_of(data, one.start)[0] + first_line - 1
+            found.append(Finding(path=path, line=line, rule=one.rule, fingerprint=mark))
+    return tuple(found)
+
+
 def mask(text: str) -> str:
     """The text with `[secret:<rule>]` in the place of every secret."""
     data = text.encode("utf-8", "surrogatepass")
+    masked = mask_bytes(data)
+    return text if masked is data else masked.decode("utf-8", "surrogatepass")
+
+
+def mask_bytes(data: bytes) -> bytes:
+    """As `mask`, for bytes in whatever encoding; those without a secret are returned as they are."""
     found = find_secrets(data)
     if not found:
-        return text
+        return data
     parts: list[bytes] = []
     at = 0
     for one in found:
         parts += [data[at : one.start], f"[secret:{one.rule}]".encode()]
         at = one.end
-    return b"".join((*parts, data[at:])).decode("utf-8", "surrogatepass")
+    return b"".join((*parts, data[at:]))
 
 
 def format_findings(findings: Collection[Finding], *, most: int = 20) -> str:

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.rendering.prompt_sections import SECTIONS, TEMPLATE_NAME
@@ -41,7 +41,23 @@ def make_environment(overrides: str | None) -> Environment:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     packaged = ChoiceLoader([FileSystemLoader(_PACKAGED), DictLoader({TEMPLATE_NAME: _make_base(SECTIONS)})])
-    folders = [FileSystemLoader(overrides)] if overrides is not None else []
+
+    class OwnLoader(FileSystemLoader):
+        """The repository's folder, without what a link in it would bring in from elsewhere (spec §7.7)."""
+
+        def get_source(self, environment: Environment, template: str) -> Any:
+            found = super().get_source(environment, template)
+            place = os.path.realpath(found[1])
+            if not place.startswith(os.path.realpath(self.searchpath[0]) + os.sep):
+                shown = f"{os.path.basename(self.searchpath[0])}/{make_line(template)}"
+                raise AiwError(
+                    Kind.TEMPLATE,
+                    f"{shown} is a link that leads out of its folder",
+                    hint="replace the link by the file",
+                )
+            return found
+
+    folders = [OwnLoader(overrides)] if overrides is not None else []
     environment = ImmutableSandboxedEnvironment(
         loader=ChoiceLoader([*folders, packaged, PrefixLoader({"default": packaged})]),
         undefined=StrictUndefined,

@@ -19,6 +19,7 @@ from ai_workflow.policy.adrs import accept_adr, create_adr, deprecate_adr, super
 from ai_workflow.rendering.adr import adr_file_name, read_adr, read_decision, render_adr, update_status
 from ai_workflow.rendering.text import strip_line
 from ai_workflow.services.backlog_file import find_file
+from ai_workflow.services.secret_texts import require_clean_text
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.transaction import Transaction
 
@@ -96,6 +97,8 @@ def _move(ws: Workspace, adr_id: str, verb: str, decide: Decide) -> Decided:
         stored = change.before.get_adr(adr_id)
         text = find_text(ws, stored)
         is_edited = text is not None and text != render_adr(stored)
+        if text is not None and is_edited:
+            require_clean_text(ws.config.secrets, text, name=find_rel(ws, stored), talk=ws.talk)
         adr = _take_over(stored, text) if text is not None and is_edited else stored
         changes, moved = decide(change.before, adr, change.now)
         change.apply(changes)
@@ -149,7 +152,9 @@ def find_text(ws: Workspace, adr: Adr) -> str | None:
 
 
 def read_file(ws: Workspace, adr: Adr) -> Adr | None:
-    """The decision with what its file in the repository says of it; None when there is no file. Raises as `find_text`.
+    """The decision with what its file in the repository says of it; None when there is no file.
+
+    Raises as `find_text`, and AiwError(SECRET) when it holds one.
 
     Args:
         adr: what is known; a title of it counts, where it has none the file's does.
@@ -157,6 +162,7 @@ def read_file(ws: Workspace, adr: Adr) -> Adr | None:
     text = find_text(ws, adr)
     if text is None:
         return None
+    require_clean_text(ws.config.secrets, text, name=find_rel(ws, adr), talk=ws.talk)
     return read_adr(text, adr)
 
 

@@ -18,13 +18,14 @@ def find_file(root: str, rel: str) -> str:
         rel: POSIX path relative to the root.
 
     Raises:
-        AiwError: IO when a link leads out of the root.
+        AiwError: IO when it leads out of the root, or into git's own files: the path may stand in a record that came
+            with somebody's files.
     """
     path = os.path.realpath(os.path.join(root, *rel.split("/")))
     if not path.startswith(os.path.realpath(root) + os.sep):
-        raise AiwError(
-            Kind.IO, f"{rel} is a link that leads out of {root}", hint="replace the link by a file of the repository"
-        )
+        raise AiwError(Kind.IO, f"{rel} leads out of {root}", hint="replace the link by a file of the repository")
+    if ".git" in os.path.relpath(path, os.path.realpath(root)).lower().split(os.sep):
+        raise AiwError(Kind.IO, f"{rel} belongs to git", hint="see what is wrong: `aiw doctor`")
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 
 from ai_workflow.config.ownership import prompt_path
 from ai_workflow.errors import AiwError, Kind
@@ -25,6 +26,8 @@ from ai_workflow.policy.secrets import mask
 from ai_workflow.services import parking
 from ai_workflow.services.changeset import collect_dirt, split_dirt
 from ai_workflow.services.workspace import Workspace
+
+_TEMPLATE_S = 5.0
 
 
 class Claim(Record, frozen=True, kw_only=True):
@@ -152,19 +155,30 @@ def render(
     folder = ws.config.prompts.templates_dir
     owner = owner_of_work(snapshot, task)
     failure: Run | None = last_failure(snapshot, owner)
-    text = render_task_prompt(
-        snapshot,
-        task,
-        claimed=claimed,
-        command_prefix=ws.config.agent.command_prefix.strip(),
-        checks=[check.run for check in ws.config.agent.checks],
-        scope_policy=ws.config.scope.policy,
-        companions=ws.config.scope.companions,
-        last_failure=failure,
-        early_paths=early_paths,
-        templates=os.path.join(ws.root, *folder.split("/")) if folder else None,
-    )
+    with _limit_of_templates(folder):
+        text = render_task_prompt(
+            snapshot,
+            task,
+            claimed=claimed,
+            command_prefix=ws.config.agent.command_prefix.strip(),
+            checks=[check.run for check in ws.config.agent.checks],
+            scope_policy=ws.config.scope.policy,
+            companions=ws.config.scope.companions,
+            last_failure=failure,
+            early_paths=early_paths,
+            templates=os.path.join(ws.root, *folder.split("/")) if folder else None,
+        )
     return mask(text)
+
+
+def _limit_of_templates(folder: str | None) -> AbstractContextManager[None]:
+    """Lets templates of the repository take as long as no honest one does; ours need no limit."""
+    if folder is None:
+        return nullcontext()
+    from ai_workflow.services.deadline import limited
+
+    message = f"{folder}: the prompt was not made within {_TEMPLATE_S:.0f} s"
+    return limited(_TEMPLATE_S, AiwError(Kind.TEMPLATE, message, hint="a loop of the template repeats too much"))
 
 
 def _early_paths(ws: Workspace, lane_id: str) -> tuple[str, ...]:

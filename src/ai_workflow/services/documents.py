@@ -78,7 +78,7 @@ class Documents:
         verdict = "fail" if run.status != "completed" else "unproven" if task.unproven else "pass"
         reasons = (run.summary,) if run.status == "failed" and run.summary else ()
         text = render_audit(task, run, verdict=verdict, reasons=reasons, decisions=task.decisions)
-        self._write(self._layout.in_root(task.audit_path), text)
+        self.write_document(task.audit_path, text)
 
     def _follow_milestone(self, old: Milestone | None, after: Snapshot, milestone: Milestone) -> None:
         from ai_workflow.rendering.mirrors import milestone_mirror_name, render_milestone_mirror
@@ -141,8 +141,8 @@ class Documents:
         return rel
 
     def write_document(self, rel: str, text: str) -> None:
-        """Writes a generated document, path relative to the state's root. Raises AiwError(IO)."""
-        self._write(self._layout.in_root(rel), text)
+        """Writes a generated document, path relative to the state's root. Raises AiwError(IO, CONFIG)."""
+        self._write(self._layout.to_write(rel), text)
 
     def _runtime(self, rel: str) -> str:
         return os.path.join(self._layout.workspace, *rel.split("/"))

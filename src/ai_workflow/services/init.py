@@ -29,6 +29,7 @@ from ai_workflow.models.snapshot import Changes
 from ai_workflow.policy.events import make_event
 from ai_workflow.services import resume
 from ai_workflow.services.history import read_history, require_no_lost_state
+from ai_workflow.services.secret_texts import require_clean_words
 from ai_workflow.services.trusting import grant_own
 from ai_workflow.services.workspace import Talk, Workspace
 
@@ -78,6 +79,8 @@ def initialize(request: InitRequest, *, command: Sequence[str], talk: Talk) -> I
         config = load_config(request.root)
         _refuse_other_base(request, config)
     ws = Workspace(request.root, config, command=command, talk=talk)
+    ws.layout.require_own_folders()
+    require_clean_words(config.secrets, command, talk=talk)
     resume.resume(ws, needs_state=False)
     before = ws.store.snapshot()
     if before.project is None:

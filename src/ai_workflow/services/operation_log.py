@@ -73,7 +73,7 @@ def _text_after(layout: Layout, log: Log, change: FileChange) -> str | None:
     ]
     if later:
         return min(later, key=lambda other: other.serial).before
-    data = fsio.find_bytes(layout.in_state(change.path))
+    data = fsio.find_own_bytes(layout.in_state(change.path))
     is_it = data is not None and fsio.sha256_of(data) == change.after_sha256
     return data.decode("utf-8", "replace") if data is not None and is_it else None
 

@@ -164,5 +164,5 @@ def keep_copy(ws: Workspace, rel: str, data: bytes) -> str:
     stem, dot, ending = rel.rsplit("/", 1)[-1].rpartition(".")
     name = f"{stem}-{fsio.sha256_of(data)[:12]}{dot}{ending}"
     copy = f"{ws.config.workspace_dir}/archive/replaced/{name}"
-    fsio.write_file(ws.layout.in_root(copy), data, temp_dir=ws.layout.temp, durable=True)
+    fsio.write_file(ws.layout.to_write(copy), data, temp_dir=ws.layout.temp, durable=True)
     return copy

@@ -8,6 +8,7 @@ from ai_workflow import fsio
 from ai_workflow.config.ownership import plan_path
 from ai_workflow.errors import AiwError
 from ai_workflow.models.plan import Plan
+from ai_workflow.services.secret_texts import require_clean_text
 from ai_workflow.services.workspace import Workspace
 
 
@@ -22,8 +23,11 @@ def locate_plan(ws: Workspace, path: str | None) -> tuple[str, str]:
     return full, os.path.relpath(full, ws.root).replace(os.sep, "/")
 
 
-def find_readable_plan(ws: Workspace) -> tuple[Plan | None, str, str | None]:
+def find_readable_plan(ws: Workspace, *, is_taken_in: bool = False) -> tuple[Plan | None, str, str | None]:
     """The plan in the usual place, for what does not stand or fall with it.
+
+    Args:
+        is_taken_in: whether a state is made of it, so that it may hold no secret.
 
     Returns:
         The plan and the digest of its bytes, None and an empty text when there is none or it cannot be read; and why
@@ -36,6 +40,9 @@ def find_readable_plan(ws: Workspace) -> tuple[Plan | None, str, str | None]:
         data = fsio.find_bytes(path)
         if data is None:
             return None, "", None
-        return parse_plan(decode_plan(data, path=rel), path=rel), fsio.sha256_of(data), None
+        text = decode_plan(data, path=rel)
+        if is_taken_in:
+            require_clean_text(ws.config.secrets, text, name=rel, talk=ws.talk)
+        return parse_plan(text, path=rel), fsio.sha256_of(data), None
     except AiwError as error:
         return None, "", error.message

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from msgspec.structs import replace
+
 from ai_workflow import fsio
 from ai_workflow.config.ownership import plan_path
 from ai_workflow.errors import AiwError, Kind
@@ -21,6 +23,7 @@ from ai_workflow.plan.reconcile import Reconciled, reconcile_plan
 from ai_workflow.policy.claiming import refresh_readiness
 from ai_workflow.policy.events import make_event
 from ai_workflow.services.plan_place import locate_plan
+from ai_workflow.services.secret_texts import judge_text
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.codec import encode, kind_of
 
@@ -36,6 +39,8 @@ class Loaded(Record, frozen=True, kw_only=True):
     text: str
     digest: str
     plan: Plan
+    first_line: int = 1
+    """1-based line of its source that the text begins in."""
 
 
 class Imported(Record, frozen=True, kw_only=True):
@@ -94,12 +99,18 @@ def load_text(text: str, *, rel: str, name: str, first_line: int = 1) -> Loaded:
         first_line: 1-based line of the source that the text begins in, so that findings name the source's lines.
     """
     plan = parse_plan("\n" * (first_line - 1) + text, path=name)
-    return Loaded(rel=rel, text=text, digest=fsio.sha256_of(text.encode()), plan=plan)
+    return Loaded(rel=rel, text=text, digest=fsio.sha256_of(text.encode()), plan=plan, first_line=first_line)
 
 
 def judge(ws: Workspace, loaded: Loaded, *, known: Snapshot | None = None) -> Verdict:
     """All findings and the score of a plan."""
-    return judge_plan(loaded.plan, scope_exists=ScopeFinder(ws).find, known=known)
+    verdict = judge_plan(loaded.plan, scope_exists=ScopeFinder(ws).find, known=known)
+    secrets, masked = judge_text(ws.config.secrets, loaded.text, name=loaded.plan.path, first_line=loaded.first_line)
+    if not secrets:
+        return verdict
+    findings = sorted((*map(masked, verdict.findings), *secrets), key=lambda one: (one.line, one.column))
+    is_valid = verdict.valid and all(finding.level != "error" for finding in secrets)
+    return replace(verdict, valid=is_valid, findings=tuple(findings))
 
 
 class ScopeFinder:

@@ -275,7 +275,7 @@ def _keep_backup(ws: Workspace, target: _Target) -> str:
     assert target.digest is not None
     rel = f"{ws.config.workspace_dir}/archive/plans/milestones-{target.digest[:12]}.md"
     data = fsio.read_bytes(target.path)
-    fsio.write_file(ws.layout.in_root(rel), data, temp_dir=ws.layout.temp, durable=True)
+    fsio.write_file(ws.layout.to_write(rel), data, temp_dir=ws.layout.temp, durable=True)
     return rel
 
 

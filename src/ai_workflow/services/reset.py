@@ -218,7 +218,7 @@ def _put_generated(ws: Workspace, wanted: Mapping[str, bytes]) -> bool:
             fsio.remove_file(ws.layout.in_root(rel))
     for rel, data in wanted.items():
         if there.get(rel) != data:
-            fsio.write_file(ws.layout.in_root(rel), data, temp_dir=ws.layout.temp, durable=False)
+            fsio.write_file(ws.layout.to_write(rel), data, temp_dir=ws.layout.temp, durable=False)
     for rel in state_archive.generated_roots(ws):
         if rel.endswith("/"):
             fsio.remove_empty_folders(ws.layout.in_root(rel.rstrip("/")))

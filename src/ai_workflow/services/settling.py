@@ -43,7 +43,7 @@ def settle(ws: Workspace, intent: Intent) -> None:
         # A hook changed the commit and the command died before checking that: unproven, so it is made again.
         take_back(ws, fresh, made)
         made = None
-    _remove_private_index(fresh)
+    _remove_private_index(ws, fresh)
     if made is None:
         drop(ws, fresh)
         ws.talk(
@@ -68,11 +68,19 @@ def _get_made(ws: Workspace, sha: str) -> Made:
     return made
 
 
-def _remove_private_index(intent: Intent) -> None:
-    if intent.index_file:
+def _remove_private_index(ws: Workspace, intent: Intent) -> None:
+    """Removes it where only aiw makes one: an intent may have come with somebody's files, and name any path."""
+    if intent.index_file and _is_private_index(ws, intent.index_file):
         for path in (intent.index_file, f"{intent.index_file}.lock", f"{intent.index_file}.message"):
             with contextlib.suppress(OSError):
                 os.unlink(path)
+
+
+def _is_private_index(ws: Workspace, path: str) -> bool:
+    """Whether it lies in the git folder of this repository or of one of its work trees, under a name of ours."""
+    folder, name = os.path.split(path)
+    common_dir = os.path.realpath(ws.repository.common_dir)
+    return name.startswith("aiw-") and f"{os.path.realpath(folder)}{os.sep}".startswith(f"{common_dir}{os.sep}")
 
 
 def complete_finish(ws: Workspace, intent: Intent, made: Made, *, beyond: tuple[str, ...]) -> None:

@@ -134,7 +134,7 @@ def _decide(ws: Workspace, files: Mapping[str, bytes]) -> tuple[StateRebuilt, _E
     now = ws.clock.now_utc()
     notes: list[str] = []
     found = gather_sources(ws, files, notes, now=now)
-    plan, digest, failure = find_readable_plan(ws)
+    plan, digest, failure = find_readable_plan(ws, is_taken_in=True)
     notes += [f"the plan was left out: {failure}"] if failure else []
     sources = found.sources
     setting = Setting(

@@ -114,14 +114,17 @@ def grant_own(ws: Workspace, paths: Sequence[str] | None = None) -> bool:
     """Trusts a clone whose workspace is this user's own work: nothing that brings commands came with it.
 
     Args:
-        paths: relative to the root; what must not be in git. None: the config and the plan.
+        paths: relative to the root; what must not be in git. None: the config, the plan and the state, which holds the
+            commands of `Verify:` lines.
 
     Returns:
         Whether it is trusted now. A place that cannot be written is told and is no error.
     """
     if is_trusted(ws):
         return True
-    brought = [ws.repository.from_root(rel) for rel in paths or (CONFIG_NAME, plan_path(ws.config))]
+    brought = [
+        ws.repository.from_root(rel) for rel in paths or (CONFIG_NAME, plan_path(ws.config), ws.layout.state_rel)
+    ]
     done = ws.repository.git.run("ls-files", "-z", "--", *brought)
     if done.stdout:
         return False

@@ -118,7 +118,7 @@ def _find_ended(ws: Workspace, begun: str | None, *, left_behind: str) -> Undone
 def _require_state(ws: Workspace, plan: UndoPlan) -> None:
     """Passes when every state file holds what the log says. Raises AiwError(STATE)."""
     for file in plan.files:
-        data = fsio.find_bytes(ws.layout.in_state(file.path))
+        data = fsio.find_own_bytes(ws.layout.in_state(file.path))
         if (None if data is None else fsio.sha256_of(data)) != file.after_sha256:
             raise AiwError(
                 Kind.STATE,

@@ -16,6 +16,7 @@ from ai_workflow.policy.events import make_event
 from ai_workflow.services import plan_file, plans, resume
 from ai_workflow.services.plan_file import ImportOptions
 from ai_workflow.services.plans import Imported, Loaded
+from ai_workflow.services.secret_texts import require_clean_text
 from ai_workflow.services.workspace import Workspace
 
 
@@ -62,6 +63,7 @@ def install(ws: Workspace, request: PackRequest) -> Installed:
     resume.resume(ws)
     ws.store.snapshot().require_project()
     text = decode_plan(request.data, path=request.name)
+    require_clean_text(ws.config.secrets, text, name=request.name, talk=ws.talk)
     prompts = split_prompts(text)
     source = _find_plan(request, text)
     if source is None and not prompts:
@@ -115,7 +117,7 @@ def _find_plan(request: PackRequest, text: str) -> Loaded | None:
 
 def _place_pack(ws: Workspace, request: PackRequest, folder: str, files: dict[str, bytes]) -> tuple[str, ...] | None:
     """Puts the folder in place whole; returns copies of what it replaced, or None when it was there already."""
-    target = ws.layout.in_root(folder)
+    target = ws.layout.to_write(folder)
     pack = os.path.join(target, "execution-pack.md")
     current = fsio.find_bytes(pack)
     if current == request.data and all(os.path.isfile(os.path.join(target, *rel.split("/"))) for rel in files):
@@ -130,7 +132,7 @@ def _place_pack(ws: Workspace, request: PackRequest, folder: str, files: dict[st
             )
         number = fsio.sha256_of(current or b"")[:12]
         kept = f"{ws.config.workspace_dir}/archive/replaced/{request.slug}-{number}"
-        fsio.move_aside(target, ws.layout.in_root(kept))
+        fsio.move_aside(target, ws.layout.to_write(kept))
         copies = (kept,)
     fsio.write_folder(target, files, temp_dir=ws.layout.temp)
     return copies

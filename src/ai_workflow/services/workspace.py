@@ -24,6 +24,7 @@ from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.policy.secrets import mask
 from ai_workflow.services.documents import Documents
+from ai_workflow.services.secret_texts import require_clean_words
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.rows import Rows
 from ai_workflow.store.transaction import Store, Transaction
@@ -88,7 +89,9 @@ class Workspace:
             return
         from ai_workflow.config.load import guarded_paths
 
-        has_secrets = self.config.agent.env or self.config.agents
+        values = msgspec.to_builtins(self.config)
+        # Checks may hold secrets too, in a config that was committed long ago.
+        has_secrets = self.config.agent.env or self.config.agents or mask(text := str(values)) != text
         fields = {
             "prefix": self.command_prefix,
             "workspace_dir": self.config.workspace_dir,
@@ -96,7 +99,7 @@ class Workspace:
             "state_root": self.layout.root,
             "guarded": list(guarded_paths(self.config)),
             "idle": self.idle_keys(),
-            "config": None if has_secrets else msgspec.to_builtins(self.config),
+            "config": None if has_secrets else values,
         }
         rel = self.config.workspace_dir
         write_cached(self.root, fields, stamp=self._stamp, workspace_dir=rel, temp=self.layout.temp)
@@ -228,8 +231,16 @@ def open_workspace(start: str, *, command: Sequence[str] = (), talk: Talk | None
     """The workspace of the nearest folder upward that holds a config.
 
     Raises:
-        AiwError: CONFIG when there is none, or the config is wrong.
+        AiwError: CONFIG when there is none, the config is wrong, or a folder of aiw's leads out of the root; SECRET
+            when the command line holds one.
     """
+    ws = _open(start, command=command, talk=talk)
+    ws.layout.require_own_folders()
+    require_clean_words(ws.config.secrets, command, talk=ws.talk)
+    return ws
+
+
+def _open(start: str, *, command: Sequence[str], talk: Talk | None) -> Workspace:
     root = find_root(start)
     if root is None:
         from ai_workflow.config.load import explain_no_workspace

@@ -17,6 +17,7 @@ from ai_workflow.models.operation import Intent
 from ai_workflow.models.project import Project
 from ai_workflow.models.run import Run
 from ai_workflow.models.snapshot import AnyEntity, Damage
+from ai_workflow.models.soundness import find_unsound
 from ai_workflow.models.task import Task
 
 KINDS: dict[str, type[Entity]] = {
@@ -93,6 +94,11 @@ def decode(record: type[_E], data: bytes, *, path: str) -> _E:
         raise DecodeError(describe_damage(data, error, path)) from error
     if not isinstance(entity, record) or entity.schema_version > SCHEMA_VERSION:
         raise DecodeError(_newer(path, getattr(entity, "schema_version", 0)))
+    unsound = find_unsound(entity)
+    if unsound is not None:
+        field, what = unsound
+        line = _line_of_key(data, f"field `{field}`")
+        raise DecodeError(Damage(path=path, line=line, message=f"unexpected content: `{field}` {what}"))
     return entity
 
 

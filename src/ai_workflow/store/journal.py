@@ -61,7 +61,7 @@ def find_journal(layout: Layout) -> Journal | None:
     Raises:
         AiwError: CORRUPT when the file is not a journal; it is never written torn, so somebody changed it.
     """
-    data = fsio.find_bytes(layout.journal)
+    data = fsio.find_own_bytes(layout.journal)
     if data is None:
         return None
     try:
@@ -72,10 +72,13 @@ def find_journal(layout: Layout) -> Journal | None:
             f"{layout.state_rel}/journal.json is damaged: {error}",
             hint=DAMAGE_HINT,
         ) from error
-    for entry in journal.files:
-        if entry.path.startswith("/") or ".." in entry.path.split("/"):
+    names = [entry.path for entry in journal.files]
+    for name in (*names, *([journal.append.path] if journal.append else []), journal.operation):
+        if name.startswith("/") or ".." in name.split("/"):
             raise AiwError(
-                Kind.CORRUPT, f"{layout.state_rel}/journal.json names a path outside the state: {entry.path}"
+                Kind.CORRUPT,
+                f"{layout.state_rel}/journal.json names a path outside the state: {name}",
+                hint=DAMAGE_HINT,
             )
     return journal
 
@@ -103,6 +106,8 @@ def apply_journal(layout: Layout, journal: Journal) -> Applied:
     kept = []
     written = []
     stamps = {}
+    for folder in {entry.path.rpartition("/")[0] for entry in journal.files}:
+        layout.to_write(f"{layout.state_rel}/{folder}/file")
     for entry in journal.files:
         path = layout.in_state(entry.path)
         current = fsio.find_bytes(path)
@@ -112,7 +117,7 @@ def apply_journal(layout: Layout, journal: Journal) -> Applied:
             continue
         if not _is_ours(current, before=entry.before, after=after):
             kept.append(entry.path)
-            path = layout.in_state(f"conflicts/{journal.operation}/{entry.path}")
+            path = layout.to_write(f"{layout.state_rel}/conflicts/{journal.operation}/{entry.path}")
         if after is None:
             fsio.remove_file(path)
         else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ai_workflow.config.place import require_inside
+
 KIND_FOLDERS = {
     "milestone": "milestones",
     "task": "tasks",
@@ -15,6 +17,13 @@ KIND_FOLDERS = {
     "intent": "intents",
 }
 """Folder under `state/` for each kind of entity; `project` is the single file `project.json`."""
+_OWN_FOLDERS = (
+    "",
+    *("state", "locks", "runs", "tasks", "milestones", "archive", "generated-packs"),
+    *(f"state/{name}" for name in (*KIND_FOLDERS.values(), "events", "operations", "conflicts")),
+    "locks/unfinished",
+)
+"""Folders below the workspace that aiw writes to, and empties, without looking at each path."""
 _KINDS = {folder: kind for kind, folder in KIND_FOLDERS.items()}
 
 
@@ -56,6 +65,29 @@ class Layout:
     def in_state(self, rel: str) -> str:
         """Absolute path for a path relative to `state/`."""
         return os.path.join(self.state, *rel.split("/"))
+
+    def require_own_folders(self) -> None:
+        """Passes when none of the folders that aiw works in is a link that leads out of the root (spec §7.7).
+
+        Raises:
+            AiwError: CONFIG, naming the link and where it leads.
+        """
+        for name in _OWN_FOLDERS:
+            rel = f"{self.workspace_rel}/{name}".rstrip("/")
+            # Above the workspace a link may be anywhere; below it, looking at the folder itself is enough.
+            if not name or os.path.islink(self.in_root(rel)):
+                require_inside(self.root, rel)
+
+    def to_write(self, rel: str) -> str:
+        """Absolute path of a file that is to be written, for a path relative to the root.
+
+        A link in the place of the file is no harm: writing replaces it.
+
+        Raises:
+            AiwError: CONFIG when its folder lies outside of the root, by `..` or by a link.
+        """
+        require_inside(self.root, os.path.dirname(rel))
+        return self.in_root(rel)
 
     def in_root(self, rel: str) -> str:
         """Absolute path for a path relative to the root."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.fsio import find_own_bytes
 
 _FOLDERS = ("tasks", "milestones", "lanes", "runs", "adrs")
 
@@ -47,7 +48,6 @@ def _names(folder: str) -> list[str]:
 
 def _find(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except OSError:
+        return find_own_bytes(path)
+    except AiwError:
         return None

@@ -29,7 +29,8 @@ def _look_at_all(folder: str, names: list[str]) -> Looks:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         for name in names:
-            info = os.stat(name, dir_fd=descriptor)
+            # Not through a link: one in the place of a file is damage, whatever it leads to.
+            info = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
             times.append(info.st_mtime_ns)
             sizes.append(info.st_size)
             inodes.append(info.st_ino)
@@ -40,7 +41,7 @@ def _look_at_all(folder: str, names: list[str]) -> Looks:
 
 def _look(path: str) -> tuple[int, int, int]:
     try:
-        return stamp_of(os.stat(path))
+        return stamp_of(os.lstat(path))
     except OSError:
         return _GONE, _GONE, _GONE
 

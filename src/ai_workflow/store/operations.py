@@ -51,7 +51,7 @@ def read_log(layout: Layout, *, about: str | None = None) -> Log:
         names = list_names(layout.operations)
     for rel in {f"operations/{name}" for name in names} | set(overlay):
         try:
-            data = overlay[rel] if rel in overlay else fsio.find_bytes(layout.in_state(rel))
+            data = overlay[rel] if rel in overlay else fsio.find_own_bytes(layout.in_state(rel))
             if data is not None and (about is None or about.encode() in data):
                 operations.append(decode(Operation, data, path=f"{layout.state_rel}/{rel}"))
         except (DecodeError, AiwError):

@@ -37,7 +37,7 @@ def plan_files(layout: Layout, before: Snapshot, changes: Changes, project: Proj
         path = f"{layout.state_rel}/{rel}"
         if path in damaged:
             raise _damaged(path, damaged[path])
-        old = fsio.find_bytes(layout.in_state(rel))
+        old = fsio.find_own_bytes(layout.in_state(rel))
         _require_as_read(path, old, held)
         if old != new:
             files.append((rel, old, new))

@@ -117,7 +117,7 @@ class StateReader:
         folders = tuple(find_stamp(self._layout.folder(kind)) for kind in KIND_FOLDERS)
         try:
             # Its bytes, for they hold the serial: time and inode may be the same again within a clock tick.
-            project = fsio.find_bytes(self._layout.project)
+            project = fsio.find_own_bytes(self._layout.project)
         except AiwError:
             project = None
         return project, *folders
@@ -279,6 +279,12 @@ def require_folders(layout: Layout, rels: Sequence[str]) -> None:
     for folder in sorted({rel.rpartition("/")[0] for rel in rels} - {""}):
         if is_misplaced(layout.in_state(folder)):
             raise AiwError(Kind.CORRUPT, f"{layout.state_rel}/{folder}: {MISPLACED}", hint=DAMAGE_HINT)
+    events = layout.events_rel
+    if events in rels and os.path.islink(layout.in_state(events)):
+        # The one file that is not replaced whole: what a link leads to would be written into.
+        raise AiwError(
+            Kind.CORRUPT, f"{layout.state_rel}/{events}: a link stands where this file must be", hint=DAMAGE_HINT
+        )
 
 
 def list_names(folder: str) -> list[str]:
@@ -295,7 +301,7 @@ def list_names(folder: str) -> list[str]:
 def _read_project(layout: Layout, overlay: Mapping[str, bytes | None], damaged: list[Damage]) -> Project | None:
     path = f"{layout.state_rel}/project.json"
     try:
-        data = overlay.get("project.json") or fsio.find_bytes(layout.project)
+        data = overlay.get("project.json") or fsio.find_own_bytes(layout.project)
     except AiwError as error:
         damaged.append(Damage(path=path, line=None, message=error.message))
         return None

@@ -239,7 +239,8 @@ def _order(name: str) -> tuple[list[int], str]:
 
 def _find_bytes(path: str) -> bytes | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        # As `fsio.find_own_bytes`: a link in its place may lead anywhere.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

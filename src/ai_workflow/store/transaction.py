@@ -176,7 +176,7 @@ class Store:
         Raises:
             AiwError: as `transaction`.
         """
-        if fsio.find_bytes(self.layout.journal) is None:
+        if fsio.find_own_bytes(self.layout.journal) is None:
             return False
         with self._locked("finish an interrupted command"):
             return self._replay()
@@ -201,11 +201,11 @@ class Store:
         copy = f"{self.layout.workspace_rel}/archive/damaged/{stem}-{mark}{ending}"
         with self._locked_for_repair("repair a damaged file"):
             if seen is None:
-                fsio.move_aside(path, self.layout.in_root(copy))
+                fsio.move_aside(path, self.layout.to_write(copy))
             else:
                 if fsio.find_bytes(path) != seen:
                     return None
-                fsio.write_file(self.layout.in_root(copy), seen, temp_dir=self.layout.temp, durable=True)
+                fsio.write_file(self.layout.to_write(copy), seen, temp_dir=self.layout.temp, durable=True)
             if text is None:
                 fsio.remove_file(path)
             else:
@@ -307,7 +307,7 @@ class Store:
         self, change: Transaction, project: Project, files: Sequence[tuple[str, bytes | None, bytes | None]]
     ) -> tuple[str, bytes | None, bytes]:
         rel = f"operations/{change.operation_id}.json"
-        old = fsio.find_bytes(self.layout.in_state(rel))
+        old = fsio.find_own_bytes(self.layout.in_state(rel))
         made = tuple(
             FileChange(path=path, before=_text(before), after_sha256=_digest(after), serial=project.serial)
             for path, before, after in files

@@ -64,11 +64,11 @@ def diagnose_leftovers(ws: Workspace, snapshot: Snapshot, names: Names) -> Itera
 
 
 def _diagnose_journal(ws: Workspace, names: Names) -> Iterator[Diagnosis]:
-    before = fsio.find_bytes(ws.layout.journal)
+    before = fsio.find_own_bytes(ws.layout.journal)
     if before is None:
         return
     time.sleep(_LIVE_S)
-    if fsio.find_bytes(ws.layout.journal) == before:
+    if fsio.find_own_bytes(ws.layout.journal) == before:
         yield Diagnosis(
             level="warning",
             code="journal-left",
@@ -145,7 +145,7 @@ def find_bad_lines(ws: Workspace) -> list[int]:
     from ai_workflow.models.event import Event
 
     try:
-        data = fsio.find_bytes(ws.layout.in_state(ws.layout.events_rel))
+        data = fsio.find_own_bytes(ws.layout.in_state(ws.layout.events_rel))
     except AiwError:
         return [1]
     decoder = msgspec.json.Decoder(Event)
@@ -172,7 +172,7 @@ def find_bad_operations(ws: Workspace) -> list[str]:
     for name in sorted(list_names(ws.layout.operations)):
         rel = f"operations/{name}"
         try:
-            decode(Operation, fsio.find_bytes(ws.layout.in_state(rel)) or b"", path=rel)
+            decode(Operation, fsio.find_own_bytes(ws.layout.in_state(rel)) or b"", path=rel)
         except DecodeError as error:
             if not error.damage.newer:
                 found.append(rel)

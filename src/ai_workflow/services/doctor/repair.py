@@ -53,7 +53,7 @@ def repair(ws: Workspace) -> Repaired:
     """
     done: list[Repair] = []
     _set_journal_aside(ws, done)
-    if fsio.find_bytes(ws.layout.journal) is not None:
+    if fsio.find_own_bytes(ws.layout.journal) is not None:
         ws.store.recover()
         done.append(Repair(message="what a killed command had stored was completed from its journal"))
     for step in (
@@ -80,7 +80,7 @@ def _set_journal_aside(ws: Workspace, done: list[Repair]) -> None:
     if is_journal_damaged(ws) is None:
         return
     try:
-        seen = fsio.find_bytes(ws.layout.journal)
+        seen = fsio.find_own_bytes(ws.layout.journal)
     except AiwError:
         seen = None
     copy = ws.store.put_back("journal.json", seen=seen, text=None)
@@ -95,7 +95,7 @@ def _clear_places(ws: Workspace, done: list[Repair]) -> None:
         if not is_misplaced(ws.layout.in_state(rel)):
             continue
         try:
-            seen = fsio.find_bytes(ws.layout.in_state(rel))
+            seen = fsio.find_own_bytes(ws.layout.in_state(rel))
         except AiwError:
             seen = None
         copy = ws.store.put_back(rel, seen=seen, text=None)
@@ -151,7 +151,7 @@ def _clean_logs(ws: Workspace, done: list[Repair]) -> None:
         rel = ws.layout.events_rel
         path = f"{ws.layout.state_rel}/{rel}"
         try:
-            seen = fsio.find_bytes(ws.layout.in_state(rel))
+            seen = fsio.find_own_bytes(ws.layout.in_state(rel))
         except AiwError:
             seen = None
         lines = (seen or b"").split(b"\n")
@@ -164,7 +164,7 @@ def _clean_logs(ws: Workspace, done: list[Repair]) -> None:
     for rel in find_bad_operations(ws):
         path = f"{ws.layout.state_rel}/{rel}"
         try:
-            seen = fsio.find_bytes(ws.layout.in_state(rel))
+            seen = fsio.find_own_bytes(ws.layout.in_state(rel))
         except AiwError:
             seen = None
         copy = ws.store.put_back(rel, seen=seen, text=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -147,8 +148,9 @@ def _is_file(ws: Workspace, damage: Damage) -> bool:
 def _examine(ws: Workspace, damage: Damage) -> _Case:
     rel = damage.path.removeprefix(f"{ws.layout.state_rel}/")
     folder, _, name = rel.rpartition("/")
+    path = ws.layout.in_state(rel)
     try:
-        seen = fsio.find_bytes(ws.layout.in_state(rel))
+        seen = fsio.find_own_bytes(path)
     except AiwError:
         seen = None
     return _Case(
@@ -157,7 +159,7 @@ def _examine(ws: Workspace, damage: Damage) -> _Case:
         kind=find_kind(rel) or "project",
         entity_id=name.removesuffix(".json"),
         seen=seen,
-        is_movable=not os.path.isfile(ws.layout.in_state(rel)),
+        is_movable=os.path.islink(path) or not os.path.isfile(path),
         history=read_history(ws.layout, rel) if folder else History(),
     )
 
@@ -236,7 +238,9 @@ def _make(ws: Workspace, snapshot: Snapshot, case: _Case, known: Entity | None, 
         from ai_workflow.services import adrs
 
         stub = Adr(id=case.entity_id, title="", created_at=evidence.now, updated_at=evidence.now)
-        read = adrs.read_file(ws, known if isinstance(known, Adr) else stub)
+        read = None
+        with contextlib.suppress(AiwError):  # A file that cannot be read, or holds a secret: what is known must do.
+            read = adrs.read_file(ws, known if isinstance(known, Adr) else stub)
         return read or (known if isinstance(known, Adr) else None)
     if case.kind == "baseline":
         return _baseline(ws, case, evidence)
@@ -321,7 +325,7 @@ def _find_claims(cases: list[_Case]) -> dict[str, str]:
 def _read_ends(ws: Workspace) -> dict[str, str]:
     found: dict[str, str] = {}
     try:
-        data = fsio.find_bytes(ws.layout.in_state(ws.layout.events_rel)) or b""
+        data = fsio.find_own_bytes(ws.layout.in_state(ws.layout.events_rel)) or b""
     except AiwError:
         return found
     for line in data.split(b"\n"):
