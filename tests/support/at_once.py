@@ -13,23 +13,18 @@ import random
 import signal
 import sys
 import time
-import traceback
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from support.forks import become, import_all
+
 _DEADLINE_S = 180
-_SERVICES = ("backlog", "claim", "closeout", "doctor.examine", "finish", "operation_log", "plan_file", "queue", "undo")
-_COMMANDS = ("agent", "backlog", "doctor", "operation", "plan", "status", "task", "task_work")
 _TASKS = Path("docs/ai/workspace/state/tasks")
 
 
 def main() -> None:
     """Runs the plan: a list of `{"words", "output", "delay_s", "kill_after_s", "works"}`."""
-    for name in _COMMANDS:
-        import_module(f"ai_workflow.cli.{name}")
-    for name in _SERVICES:
-        import_module(f"ai_workflow.services.{name}")
+    import_all()
     plan: list[dict[str, Any]] = json.loads(Path(sys.argv[1]).read_text())
     gate, opener = os.pipe()
     pids = [_fork(one, gate, opener) for one in plan]
@@ -51,21 +46,12 @@ def _fork(one: dict[str, Any], gate: int, opener: int) -> int:
     code = 99
     try:
         os.close(opener)
-        for number, name in ((1, "stdout"), (2, "stderr")):
-            os.dup2(os.open(f"{one['output']}.{name}", os.O_WRONLY | os.O_CREAT, 0o644), number)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.read(gate, 1)
         os.close(gate)
         time.sleep(one["delay_s"])
         if one["works"]:
             write_work(Path())
-        from ai_workflow.cli.main import main as run
-
-        code = run(one["words"])
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BaseException:  # noqa: BLE001 - a forked process must not go on as its parent
-        traceback.print_exc()
+        code = become(one["words"], stdout=f"{one['output']}.stdout", stderr=f"{one['output']}.stderr")
     finally:
         os._exit(code)
 

@@ -102,8 +102,8 @@ class Race:
         )
         for at, (racer, code) in enumerate(zip(wave, json.loads(done.stdout), strict=True)):
             racer.code = code
-            racer.stdout = (folder / f"{at}.stdout").read_text(errors="replace")
-            racer.stderr = (folder / f"{at}.stderr").read_text(errors="replace")
+            racer.stdout = _read(folder / f"{at}.stdout")
+            racer.stderr = _read(folder / f"{at}.stderr")
         self.racers += wave
 
     def _choose(self) -> Racer:
@@ -143,3 +143,8 @@ class Race:
             "kill_after_s": racer.kill_after_s and racer.delay_s + racer.kill_after_s,
             "works": racer.words[:2] == ("agent", "finish"),
         }
+
+
+def _read(output: Path) -> str:
+    """Nothing when it was killed before it began."""
+    return output.read_text(errors="replace") if output.exists() else ""
