@@ -304,20 +304,31 @@ def move_aside(path: str, target: str) -> None:
         os.replace(path, free)
 
 
-def clear_unfinished(temp_dir: str) -> None:
+def clear_unfinished(temp_dir: str, *, prefix: str | None = None) -> None:
     """Removes what killed processes left in a folder of temporaries; a missing folder is fine.
 
     Young ones stay: in a container that shares the folder, their process may be alive and not be seen from here.
+
+    Args:
+        prefix: for a folder that holds other files too: how the names of the temporaries begin.
     """
     try:
         names = os.listdir(temp_dir)
     except OSError:
         return
     for name in names:
+        if prefix is not None and not (name.startswith(prefix) and _is_temporary(name)):
+            continue
         path = os.path.join(temp_dir, name)
         with contextlib.suppress(OSError, AiwError):
             if time.time() - os.lstat(path).st_mtime > _UNFINISHED_S and not _is_alive(name.rpartition(".")[0]):
                 remove_tree(path)
+
+
+def _is_temporary(name: str) -> bool:
+    """Whether it has the shape that `write_file` gives a name: `<name>.<process>.<8 digits>`."""
+    stem, _, random = name.rpartition(".")
+    return len(random) == 8 and stem.rpartition(".")[2].isdigit()
 
 
 def _is_alive(stem: str) -> bool:

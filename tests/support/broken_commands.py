@@ -162,7 +162,7 @@ def left_in_git(project: Project) -> list[str]:
 
 def require_healed(broken: Broken, project: Project, *, is_repeated: bool = True) -> None:
     """The command again a minute later, unless it is complete, and everything is as after a run without a fault."""
-    for path in (project.path / UNFINISHED).glob("*"):
+    for path in (*(project.path / UNFINISHED).glob("*"), *(project.path / ".git").glob("aiw-trust-*.*")):
         os.utime(path, (time.time() - 60, time.time() - 60))
     if is_repeated and not broken.case.is_done(project):
         project.aiw(*broken.command)
