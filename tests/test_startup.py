@@ -75,10 +75,18 @@ def test_status_needs_no_records_no_yaml_and_no_process(project: Project) -> Non
         "ai_workflow.store",
         "ai_workflow.store.index",
         "ai_workflow.store.layout",
+        "ai_workflow.store.looks",
+        "ai_workflow.store.records",
         "ai_workflow.store.rows",
         "ai_workflow.store.shapes",
     }
     assert not top_level(names) & {"msgspec", "yaml", "jinja2", "pathspec", "subprocess", "dataclasses", "asyncio"}
+
+
+def test_a_claim_imports_neither_yaml_nor_a_template_engine(project: Project) -> None:
+    names = top_level(modules_of(project, "next"))
+    assert "msgspec" in names
+    assert not names & {"yaml", "jinja2", "pathspec", "dataclasses", "asyncio", "tempfile"}
 
 
 def processes_of(project: Project, tmp_path: Path, *args: str) -> Counter[str]:

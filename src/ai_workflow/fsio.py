@@ -59,26 +59,17 @@ def read_bytes(path: str) -> bytes:
         FileNotFoundError: it does not exist; callers decide what that means.
         AiwError: IO, for every other failure.
     """
-    try:
-        descriptor = os.open(path, _READ_FLAGS)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileNotFoundError(path) from error
-    except OSError as error:
-        raise AiwError(Kind.IO, f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
-    with translated("read", path):
-        try:
-            chunks = []
-            while chunk := os.read(descriptor, _READ_CHUNK):
-                chunks.append(chunk)
-        finally:
-            os.close(descriptor)
-    return b"".join(chunks)
+    found = find_with_stamp(path)
+    if found is None:
+        raise FileNotFoundError(path)
+    return found[0]
 
 
 def find_with_stamp(path: str) -> tuple[bytes, Stamp] | None:
     """The whole file, with time (ns), size and inode of what was read; None when it does not exist.
 
-    For thousands of small files. Raises AiwError(IO).
+    Raises:
+        AiwError: IO.
     """
     try:
         descriptor = os.open(path, _READ_FLAGS)
@@ -88,8 +79,9 @@ def find_with_stamp(path: str) -> tuple[bytes, Stamp] | None:
         raise AiwError(Kind.IO, f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
     try:
         info = os.fstat(descriptor)
+        # As a rule one call reads it all; files of the kernel, and such as grow meanwhile, take more.
         data = os.read(descriptor, info.st_size + 1)
-        while len(data) > info.st_size and (more := os.read(descriptor, _READ_CHUNK)):
+        while len(data) != info.st_size and (more := os.read(descriptor, _READ_CHUNK)):
             data += more
     except OSError as error:
         raise AiwError(
@@ -129,7 +121,7 @@ def sync_directory(path: str) -> None:
             os.close(descriptor)
 
 
-def write_file(path: str, data: bytes, *, temp_dir: str, durable: bool, mode: int | None = None) -> None:
+def write_file(path: str, data: bytes, *, temp_dir: str, durable: bool, mode: int | None = None) -> Stamp:
     """Replaces the file whole: readers see the old bytes or the new ones, never a mixture.
 
     Args:
@@ -138,6 +130,9 @@ def write_file(path: str, data: bytes, *, temp_dir: str, durable: bool, mode: in
         temp_dir: folder for the unfinished file, git-ignored, so that a killed process leaves no dirt in the work tree.
         durable: whether file and name are synced, so that they survive a power cut.
         mode: permission bits; None keeps those of the file replaced (0o644 under the umask for a new one).
+
+    Returns:
+        The stamp of exactly these bytes; somebody may have written others since.
 
     Raises:
         AiwError: IO.
@@ -148,14 +143,14 @@ def write_file(path: str, data: bytes, *, temp_dir: str, durable: bool, mode: in
     with translated("write", path):
         temp = os.path.join(temp_dir, f"{os.path.basename(path)[:100]}.{os.getpid()}.{os.urandom(4).hex()}")
         try:
-            _write_temp(temp, data, durable=durable, mode=mode if mode is not None else _mode_of(path))
+            stamp = _write_temp(temp, data, durable=durable, mode=mode if mode is not None else _mode_of(path))
             try:
                 os.replace(temp, path)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
                 sibling = os.path.join(parent, f".{os.path.basename(temp)}")
-                _write_temp(sibling, data, durable=durable, mode=mode if mode is not None else _mode_of(path))
+                stamp = _write_temp(sibling, data, durable=durable, mode=mode if mode is not None else _mode_of(path))
                 os.replace(sibling, path)
                 os.unlink(temp)
         except BaseException:
@@ -164,6 +159,7 @@ def write_file(path: str, data: bytes, *, temp_dir: str, durable: bool, mode: in
             raise
     if durable:
         sync_directory(parent)
+    return stamp
 
 
 def _mode_of(path: str) -> int | None:
@@ -173,7 +169,7 @@ def _mode_of(path: str) -> int | None:
         return None
 
 
-def _write_temp(path: str, data: bytes, *, durable: bool, mode: int | None) -> None:
+def _write_temp(path: str, data: bytes, *, durable: bool, mode: int | None) -> Stamp:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
         view = memoryview(data)
@@ -183,6 +179,7 @@ def _write_temp(path: str, data: bytes, *, durable: bool, mode: int | None) -> N
             os.fchmod(descriptor, mode)
         if durable:
             os.fsync(descriptor)
+        return stamp_of(os.fstat(descriptor))
     finally:
         os.close(descriptor)
 

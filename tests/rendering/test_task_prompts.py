@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from ai_workflow.models.run import Attempt
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Decision, Task
+from ai_workflow.rendering.prompt_sections import SECTIONS as SECTION_TEXTS
 from ai_workflow.rendering.prompts import render_task_prompt
 from ai_workflow.rendering.relevance import overlap, relevant_adrs
 from rendering.builders import (
@@ -236,3 +237,18 @@ def test_a_repositorys_template_wins_and_may_build_on_the_packaged_one(tmp_path:
     text = render(snapshot, task, templates=str(tmp_path))
     assert "## House rules\n\n- Tabs.\n\n## Finish" in text
     assert "## Rules" not in text
+
+
+def test_the_packaged_prompt_extended_without_change_is_the_same_to_the_byte(tmp_path: Path) -> None:
+    snapshot, task, arguments = full_case()
+    (tmp_path / "prompt.md.j2").write_text('{% extends "default/prompt.md.j2" %}')
+    assert render(snapshot, task, **arguments, templates=str(tmp_path)) == render(snapshot, task, **arguments)
+    names = ", ".join(f"{{{{ sections.{name} }}}}" for name in SECTION_TEXTS)
+    (tmp_path / "prompt.md.j2").write_text(names.replace(", ", ""))
+    assert render(snapshot, task, **arguments, templates=str(tmp_path)) == render(snapshot, task, **arguments)
+
+
+def test_the_guide_names_every_block() -> None:
+    guide = (Path(__file__).parents[2] / "docs/guide/configuration.md").read_text()
+    listed = guide.partition("The blocks are, in this order: ")[2].partition(".")[0]
+    assert re.findall(r"`(\w+)`", listed) == list(SECTION_TEXTS)

@@ -18,6 +18,7 @@ from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.store import index
 from ai_workflow.store.layout import Layout
+from ai_workflow.store.looks import look_at
 from ai_workflow.store.rows import Rows
 from ai_workflow.store.transaction import Store
 from rendering.builders import make_task
@@ -115,11 +116,16 @@ def test_without_a_usable_index_everything_is_read(store: Store, text: str | Non
     assert counted(store) == {"ready": COUNT}
 
 
-def test_the_texts_are_those_of_the_parsed_rows(store: Store) -> None:
+def printed(store: Store) -> str:
+    """What a list prints that reads every file."""
+    rows = Rows(store.layout).of("task")
+    return json.dumps({"tasks": rows}, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def test_the_document_is_that_of_the_parsed_rows(store: Store) -> None:
     path_of(store, 5).write_text(json.dumps(json.loads(path_of(store, 5).read_text())))
     rows = Rows(store.layout)
-    expected = [json.dumps(row, indent=2, ensure_ascii=False, sort_keys=True) for row in rows.of("task")]
-    assert rows.texts("task") == expected
+    assert "".join(rows.document("task")) == printed(store)
 
 
 def test_the_index_is_renewed_after_some_changes_only(store: Store) -> None:
@@ -141,7 +147,7 @@ def test_a_copied_workspace_gets_its_own_with_the_next_change(store: Store, tmp_
     time.sleep(0.03)
     touch(copied)
     column = index.read_index(copied.layout)["task"]
-    looks = index.look_at(copied.layout.folder("task"), column.names)
+    looks = look_at(copied.layout.folder("task"), column.names)
     assert sum(one == other for one, other in zip(looks[2], column.looks[2], strict=True)) >= COUNT - 1
 
 

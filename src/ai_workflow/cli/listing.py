@@ -33,14 +33,14 @@ def show_rows(
     return report_damage(session, glance)
 
 
-def show_texts(session: Session, glance: Glance, texts: Sequence[str], *, key: str) -> int:
-    """Prints `{key: [element, …]}` of elements that are JSON texts already; as `show_rows` with `--json`."""
+def show_document(session: Session, glance: Glance, kind: str) -> int:
+    """Prints every entity of a kind as `{key: [row, …]}`; as `show_rows` with `--json`, for thousands of them."""
     import sys
 
     from ai_workflow.rendering.inert import inert_json
 
-    elements = ",\n".join(f"    {text}".replace("\n", "\n    ") for text in texts)
-    sys.stdout.write(inert_json(f'{{\n  "{key}": [\n{elements}\n  ]\n}}\n' if texts else format_json({key: []})))
+    for piece in glance.rows.document(kind):
+        sys.stdout.write(inert_json(piece))
     return report_damage(session, glance)
 
 
@@ -68,4 +68,4 @@ def report_damage(session: Session, glance: Glance) -> int:
     return ExitCode.DAMAGED if glance.rows.damaged else ExitCode.OK
 
 
-__all__ = ["Command", "report_damage", "show_one", "show_rows", "show_texts"]
+__all__ = ["Command", "report_damage", "show_document", "show_one", "show_rows"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ai_workflow.cli.listing import Row, show_one, show_rows, show_texts
+from ai_workflow.cli.listing import Row, show_document, show_one, show_rows
 from ai_workflow.cli.runtime import Command, Session, to_json
 from ai_workflow.errors import ExitCode
 
@@ -22,13 +22,13 @@ def _list_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(session: Session, args: argparse.Namespace) -> int:
-    from ai_workflow.models.ids import parse_milestone_id
-
     glance = session.glance()
     if session.settings.is_json and not args.milestone and not args.status:
-        return show_texts(session, glance, glance.rows.texts("task"), key="tasks")
+        return show_document(session, glance, "task")
     rows = glance.rows.of("task")
     if args.milestone:
+        from ai_workflow.models.ids import parse_milestone_id
+
         milestone_id = parse_milestone_id(args.milestone)
         rows = [row for row in rows if row.get("milestone_id") == milestone_id]
     if args.status:

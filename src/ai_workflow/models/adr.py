@@ -1,7 +1,5 @@
 """An architecture decision record."""
 
-from __future__ import annotations
-
 from ai_workflow.models.base import Entity
 from ai_workflow.models.status import AdrStatus
 

@@ -1,7 +1,5 @@
 """Why something cannot go on, as data (spec §3, §8.1)."""
 
-from __future__ import annotations
-
 import msgspec
 
 from ai_workflow.models.base import Entity

@@ -1,7 +1,5 @@
 """One line of `state/events/events.jsonl`, append only."""
 
-from __future__ import annotations
-
 from ai_workflow.models.base import Record
 
 

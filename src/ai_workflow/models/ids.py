@@ -112,11 +112,16 @@ def highest_number(names: Iterable[str]) -> int:
 
 def sort_ids(ids: Iterable[str]) -> list[str]:
     """Ids of one kind by number; as `id_order`, and quick for thousands of the form `TASK-001`."""
-    names = list(ids)
+    names = sorted(ids)
     stem = names[0].rstrip("0123456789") if names else ""
     size = len(stem)
-    if stem and all(name.startswith(stem) and name[size:].isdecimal() for name in names):
-        return sorted(names, key=lambda name: (int(name[size:]), name))
+    least = min(map(len, names), default=0)
+    if stem and all(
+        name.startswith(stem) and name[size:].isdecimal() and (len(name) == least or name[size] != "0")
+        for name in names
+    ):
+        # Without needless zeros the shorter number is the lower one, and text tells the rest.
+        return sorted(names, key=len)
     return sorted(names, key=id_order)
 
 

@@ -1,7 +1,5 @@
 """The lane: the execution context that holds at most one active task."""
 
-from __future__ import annotations
-
 from ai_workflow.models.base import Entity, Record
 from ai_workflow.models.status import LaneStatus
 

@@ -1,7 +1,5 @@
 """A milestone: one branch, one pull request, some commit-shaped tasks."""
 
-from __future__ import annotations
-
 from ai_workflow.models.base import Entity, Record
 from ai_workflow.models.blocker import BlockerRef
 from ai_workflow.models.status import MilestoneStatus, PrStatus, RecoveryStatus

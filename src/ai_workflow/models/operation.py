@@ -1,7 +1,5 @@
 """Operations: the log of named changes, and the intents recorded around git effects (spec §7.1–7.3)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from ai_workflow.models.base import Entity, Record

@@ -1,7 +1,5 @@
 """The project: identity of the state and the counters that ids come from."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from ai_workflow.models.backlog import BacklogEdit

@@ -1,7 +1,5 @@
 """A run: one execution of one task, with its evidence."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from ai_workflow.models.base import Entity, Record

@@ -142,6 +142,13 @@ class Snapshot:
         """The entities of a record type by id, by number."""
         return self._entities.get(kind, {})
 
+    def changed_since(self, before: Snapshot, kind: type) -> set[str]:
+        """Ids of the entities of a record type that are not the very ones of before, dropped ones included."""
+        old, new = before.members(kind), self.members(kind)
+        if old is new:
+            return set()
+        return {key for key, entity in new.items() if old.get(key) is not entity} | (old.keys() - new.keys())
+
     def find(self, kind: type, entity_id: str) -> AnyEntity | None:
         """The entity of a record type and id, or None."""
         return self._entities.get(kind, {}).get(entity_id)
@@ -213,4 +220,5 @@ class Snapshot:
 
 def _ordered(members: Mapping[str, AnyEntity]) -> dict[str, AnyEntity]:
     """The members by number."""
-    return {key: members[key] for key in sort_ids(members)}
+    ids = sort_ids(members)
+    return dict(members) if ids == list(members) else {key: members[key] for key in ids}

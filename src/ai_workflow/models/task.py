@@ -1,7 +1,5 @@
 """A task: one commit-shaped piece of work."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ai_workflow.models.base import Entity, Record

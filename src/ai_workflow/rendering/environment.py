@@ -1,8 +1,9 @@
 """The template environment: package templates, a repository's overrides, and their errors as sentences (spec §6.3).
 
 A template in the overrides folder wins over the package's of the same name; it can build on that one with
-`{% extends "default/prompt.md.j2" %}` and replace its blocks. Templates are sandboxed: they loop and insert, they do
-not call into the program.
+`{% extends "default/prompt.md.j2" %}` and replace its blocks. The package's prompt is written by `prompt_sections`, so
+that the engine is imported only where a repository has a prompt of its own: what such a template extends has one block
+for each section. Templates are sandboxed: they loop and insert, they do not call into the program.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.rendering.prompt_sections import SECTIONS, TEMPLATE_NAME
 from ai_workflow.rendering.text import make_line, render_block, render_code, render_inline, render_quote
 
 if TYPE_CHECKING:
@@ -35,10 +37,10 @@ def make_environment(overrides: str | None) -> Environment:
     Args:
         overrides: folder of the repository's own templates, absolute; it need not exist.
     """
-    from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader, PrefixLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    packaged = FileSystemLoader(_PACKAGED)
+    packaged = ChoiceLoader([FileSystemLoader(_PACKAGED), DictLoader({TEMPLATE_NAME: _make_base(SECTIONS)})])
     folders = [FileSystemLoader(overrides)] if overrides is not None else []
     environment = ImmutableSandboxedEnvironment(
         loader=ChoiceLoader([*folders, packaged, PrefixLoader({"default": packaged})]),
@@ -56,6 +58,11 @@ def make_environment(overrides: str | None) -> Environment:
         "quote": render_quote,
     }
     return environment
+
+
+def _make_base(sections: Iterable[str]) -> str:
+    """A template with a block for each section, which inserts the section."""
+    return "".join(f"{{% block {name} %}}{{{{ sections.{name} }}}}{{% endblock %}}" for name in sections)
 
 
 def render_template(name: str, values: Mapping[str, object], *, overrides: str | None = None) -> str:
@@ -91,7 +98,7 @@ def _explain(error: Exception, name: str, values: Mapping[str, object], override
     found = list(_template_frames(error.__traceback__))
     file, line = found[-1] if found else (name, None)
     reason = make_line(str(error)) or type(error).__name__
-    hint = "see the template's line; the packaged template shows what it may use"
+    hint = f"see the template's line; it may use: {', '.join(sorted(values))}"
     if isinstance(error, TemplateSyntaxError):
         file, line = error.filename or error.name or name, error.lineno
         hint = "the template's syntax is Jinja2's"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from ai_workflow.models.run import Run
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Task
-from ai_workflow.rendering.environment import render_template
+from ai_workflow.rendering.prompt_sections import TEMPLATE_NAME, render_sections
 from ai_workflow.rendering.views import PromptView, make_prompt_view
-
-TEMPLATE_NAME = "prompt.md.j2"
 
 
 def render_task_prompt(
@@ -52,5 +51,16 @@ def render_task_prompt(
         last_failure=last_failure,
         early_paths=early_paths,
     )
-    values = {name: getattr(view, name) for name in PromptView.__struct_fields__}
-    return f"{render_template(TEMPLATE_NAME, values, overrides=templates).strip()}\n"
+    sections = render_sections(view)
+    text = "".join(sections.values())
+    if templates is not None and os.path.lexists(os.path.join(templates, TEMPLATE_NAME)):
+        text = _render_own(view, sections, templates)
+    return f"{text.strip()}\n"
+
+
+def _render_own(view: PromptView, sections: dict[str, str], templates: str) -> str:
+    # Only here is the template engine needed, whose import costs more than all the rest of a claim.
+    from ai_workflow.rendering.environment import render_template
+
+    values: dict[str, object] = {name: getattr(view, name) for name in PromptView.__struct_fields__}
+    return render_template(TEMPLATE_NAME, {**values, "sections": sections}, overrides=templates)

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from ai_workflow import fsio
 from ai_workflow.config.ownership import handoff_paths
 from ai_workflow.config.schema import Config
+from ai_workflow.models.ids import sort_ids
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Task
@@ -31,27 +32,36 @@ class Documents:
 
         Called by the store within each transaction, after the state is on disk. Raises AiwError(IO).
         """
-        for task in after.tasks.values():
-            if before is None or before.find_task(task.id) is not task:
-                self._follow_task(before, after, task)
-        for milestone in after.milestones.values():
-            old = before.find_milestone(milestone.id) if before else None
-            tasks_moved = before is not None and any(
-                before.find_task(task_id) is not after.find_task(task_id) for task_id in milestone.task_ids
-            )
-            if old is not milestone or tasks_moved:
-                self._follow_milestone(old, after, milestone)
         if before is None:
+            for task in after.tasks.values():
+                self._follow_task(None, after, task)
+            for milestone in after.milestones.values():
+                self._follow_milestone(None, after, milestone)
             self._sweep(after)
-        else:
-            self._remove_dropped(before, after)
+            return
+        tasks, milestones = after.changed_since(before, Task), after.changed_since(before, Milestone)
+        for task_id in sort_ids(tasks):
+            self._follow_changed_task(before, after, task_id)
+        for milestone in after.milestones.values():
+            if milestone.id in milestones or not tasks.isdisjoint(milestone.task_ids):
+                self._follow_milestone(before.find_milestone(milestone.id), after, milestone)
+        for dropped in before.milestones.keys() - after.milestones.keys():
+            self._remove_milestone(before.milestones[dropped])
 
-    def _follow_task(self, before: Snapshot | None, after: Snapshot, task: Task) -> None:
+    def _follow_changed_task(self, before: Snapshot, after: Snapshot, task_id: str) -> None:
+        from ai_workflow.rendering.mirrors import task_mirror_name
+
+        task, old = after.find_task(task_id), before.find_task(task_id)
+        if task is not None:
+            self._follow_task(old, after, task)
+        elif old is not None:
+            fsio.remove_file(self._runtime(f"tasks/{task_mirror_name(old)}"))
+
+    def _follow_task(self, old: Task | None, after: Snapshot, task: Task) -> None:
         from ai_workflow.rendering.mirrors import render_task_mirror, task_mirror_name
 
         name = task_mirror_name(task)
         self._write_runtime(f"tasks/{name}", render_task_mirror(after, task))
-        old = before.find_task(task.id) if before else None
         if old is not None and task_mirror_name(old) != name:
             fsio.remove_file(self._runtime(f"tasks/{task_mirror_name(old)}"))
         if task.audit_path:
@@ -76,17 +86,12 @@ class Documents:
         name = milestone_mirror_name(milestone)
         self._write_runtime(f"milestones/{name}", render_milestone_mirror(after, milestone))
         if old is not None and milestone_mirror_name(old) != name:
-            fsio.remove_file(self._runtime(f"milestones/{milestone_mirror_name(old)}"))
+            self._remove_milestone(old)
 
-    def _remove_dropped(self, before: Snapshot, after: Snapshot) -> None:
-        from ai_workflow.rendering.mirrors import milestone_mirror_name, task_mirror_name
+    def _remove_milestone(self, milestone: Milestone) -> None:
+        from ai_workflow.rendering.mirrors import milestone_mirror_name
 
-        for task in before.tasks.values():
-            if task.id not in after.tasks:
-                fsio.remove_file(self._runtime(f"tasks/{task_mirror_name(task)}"))
-        for milestone in before.milestones.values():
-            if milestone.id not in after.milestones:
-                fsio.remove_file(self._runtime(f"milestones/{milestone_mirror_name(milestone)}"))
+        fsio.remove_file(self._runtime(f"milestones/{milestone_mirror_name(milestone)}"))
 
     def _sweep(self, after: Snapshot) -> None:
         from ai_workflow.rendering.mirrors import milestone_mirror_name, task_mirror_name

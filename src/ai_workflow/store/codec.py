@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,7 +16,7 @@ from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.operation import Intent
 from ai_workflow.models.project import Project
 from ai_workflow.models.run import Run
-from ai_workflow.models.snapshot import Damage
+from ai_workflow.models.snapshot import AnyEntity, Damage
 from ai_workflow.models.task import Task
 
 KINDS: dict[str, type[Entity]] = {
@@ -52,6 +53,21 @@ def kind_of(entity: Entity) -> str:
 def encode(record: msgspec.Struct) -> bytes:
     """The file's bytes. Pure; equal records give equal bytes."""
     return msgspec.json.format(_ENCODER.encode(record), indent=2) + b"\n"
+
+
+def encode_list(key: str, records: Sequence[msgspec.Struct]) -> bytes:
+    """The document `{key: [record, …]}`, formatted as the files are."""
+    return msgspec.json.format(_ENCODER.encode({key: records}), indent=2) + b"\n"
+
+
+def decode_list(kind: str, array: memoryview) -> list[AnyEntity] | None:
+    """The records of a JSON array; None when it does not hold healthy ones only."""
+    record: Any = KINDS[kind]
+    try:
+        found: list[AnyEntity] = msgspec.json.decode(array, type=list[record])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found
 
 
 def encode_line(record: msgspec.Struct) -> bytes:

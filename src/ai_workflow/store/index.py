@@ -1,9 +1,8 @@
 """A derived index, `locks/index.json`: what commands that only show would otherwise read thousands of files for.
 
-For each kind the names of its healthy files with time, size, inode and status. A row counts while those of the file
-are the same; anything else is read as ever. It can be deleted at any time, is written by commands that write, and only
-for states with many files. git's racy rule applies: a file that was written within a clock tick of being looked at gets
-no row.
+For each kind the names of its healthy files with their looks and statuses. A row counts while the file looks the same;
+anything else is read as ever. It can be deleted at any time, is written by commands that write, and only for states
+with many files, together with the records that commands which decide need (`pack`).
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from __future__ import annotations
 import json
 import os
 
-from ai_workflow.stamps import Stamp
 from ai_workflow.store.layout import Layout
+from ai_workflow.store.looks import Looks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 KINDS = ("task", "milestone")
-VERSION = 1
+VERSION = 2
 MIN_FILES = 256
 """Fewer are read as quickly as an index."""
-MAX_BEHIND = 16
+MAX_BEHIND = 32
 """After so many changes of the state it is written anew: until then readers read the few files that differ."""
 _HEAD_BYTES = 64
 
@@ -33,13 +32,13 @@ class Column:
 
     Attributes:
         names: file names, sorted.
-        looks: times, sizes and inodes, as `look_at`.
+        looks: as they were when the statuses were read.
         statuses: the `status` of each.
     """
 
     __slots__ = ("looks", "names", "statuses")
 
-    def __init__(self, names: list[str], looks: list[list[int]], statuses: list[str]) -> None:
+    def __init__(self, names: list[str], looks: Looks, statuses: list[str]) -> None:
         self.names = names
         self.looks = looks
         self.statuses = statuses
@@ -64,36 +63,6 @@ def _make_column(rows: dict[str, Any]) -> Column:
     return Column(names, looks, statuses)
 
 
-def look_at(folder: str, names: list[str]) -> list[list[int]]:
-    """Times (ns), sizes and inodes of files in a folder; -1 for one that is gone."""
-    try:
-        infos = _stat_all(folder, names)
-    except OSError:
-        infos = [_find_info(f"{folder}/{name}") for name in names]
-    return [
-        [info.st_mtime_ns if info else -1 for info in infos],
-        [info.st_size if info else -1 for info in infos],
-        [info.st_ino if info else -1 for info in infos],
-    ]
-
-
-def _stat_all(folder: str, names: list[str]) -> list[os.stat_result | None]:
-    # Relative to the open folder: the kernel need not walk the path for each of thousands.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        stat = os.stat
-        return [stat(name, dir_fd=descriptor) for name in names]
-    finally:
-        os.close(descriptor)
-
-
-def _find_info(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except OSError:
-        return None
-
-
 def is_behind(layout: Layout, serial: int) -> bool:
     """Whether it should be written anew for the state with this serial; always for one that came with a copy."""
     try:
@@ -113,22 +82,18 @@ def _inode_of_tasks(layout: Layout) -> int:
         return -1
 
 
-def write_index(layout: Layout, rows: Mapping[str, Mapping[str, tuple[Stamp, str]]], *, serial: int) -> None:
-    """Writes it whole.
-
-    Args:
-        rows: kind → file name → stamp and status, healthy files only.
+def write_index(layout: Layout, columns: Mapping[str, Column], *, serial: int) -> None:
+    """Writes it whole, by kind; healthy files only.
 
     Raises:
         AiwError: IO.
     """
     from ai_workflow.fsio import write_file
 
-    kinds = {}
-    for kind, members in rows.items():
-        names = sorted(members)
-        stamps = [[members[name][0][part] for name in names] for part in range(3)]
-        kinds[kind] = {"names": names, "stamps": stamps, "statuses": [members[name][1] for name in names]}
+    kinds = {
+        kind: {"names": column.names, "stamps": column.looks, "statuses": column.statuses}
+        for kind, column in columns.items()
+    }
     head = {"serial": serial, "inode": _inode_of_tasks(layout), "version": VERSION}
     data = json.dumps({**head, "kinds": kinds}, separators=(",", ": "))
     write_file(_path(layout), data.encode(), temp_dir=layout.temp, durable=False)

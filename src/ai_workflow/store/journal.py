@@ -10,8 +10,6 @@ it exists only from then until the files are written and synced, so after a clea
 `data` is base64 in place of a text that is not UTF-8, else null.
 """
 
-from __future__ import annotations
-
 import base64
 import os
 
@@ -20,6 +18,7 @@ import msgspec
 from ai_workflow import fsio
 from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
 from ai_workflow.models.base import Record
+from ai_workflow.stamps import Stamp
 from ai_workflow.store.layout import Layout
 
 
@@ -86,17 +85,24 @@ def write_journal(layout: Layout, journal: Journal) -> None:
     fsio.write_file(layout.journal, msgspec.json.encode(journal), temp_dir=layout.temp, durable=True)
 
 
-def apply_journal(layout: Layout, journal: Journal) -> tuple[str, ...]:
+class Applied(Record, frozen=True, kw_only=True):
+    """What applying a change came to; paths are relative to `state/`."""
+
+    kept: tuple[str, ...]
+    """Files that a person edited meanwhile: they are as that person left them."""
+    stamps: dict[str, Stamp]
+    """Of the files written now."""
+
+
+def apply_journal(layout: Layout, journal: Journal) -> Applied:
     """Writes every file of the change, synced at the end; repeating it is harmless.
 
     A file that equals neither its text before nor its text after, and is not a torn piece of them, was edited by a
     person meanwhile: it is kept, and the text meant for it is put under `state/conflicts/`.
-
-    Returns:
-        The paths kept that way, relative to `state/`.
     """
     kept = []
     written = []
+    stamps = {}
     for entry in journal.files:
         path = layout.in_state(entry.path)
         current = fsio.find_bytes(path)
@@ -110,14 +116,14 @@ def apply_journal(layout: Layout, journal: Journal) -> tuple[str, ...]:
         if after is None:
             fsio.remove_file(path)
         else:
-            fsio.write_file(path, after, temp_dir=layout.temp, durable=False)
+            stamps[entry.path] = fsio.write_file(path, after, temp_dir=layout.temp, durable=False)
         written.append(path)
     if journal.append is not None:
         path = layout.in_state(journal.append.path)
         fsio.append_at(path, journal.append.offset, journal.append.text.encode())
         written.append(path)
     fsio.sync_files(written)
-    return tuple(kept)
+    return Applied(kept=tuple(kept), stamps=stamps)
 
 
 def _is_ours(current: bytes | None, *, before: str | None, after: bytes | None) -> bool:

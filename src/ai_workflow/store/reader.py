@@ -6,19 +6,27 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from ai_workflow import fsio
 from ai_workflow.errors import DAMAGE_HINT, AiwError, Kind
+from ai_workflow.models.ids import sort_ids
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import AnyEntity, Damage, Snapshot
-from ai_workflow.stamps import RACY_NS, Stamp, find_stamp
-from ai_workflow.store import index
-from ai_workflow.store.codec import KINDS, DecodeError, decode
+from ai_workflow.stamps import Stamp, find_stamp
+from ai_workflow.store import index, records
+from ai_workflow.store.codec import KINDS, DecodeError, decode, decode_list, encode_list
 from ai_workflow.store.journal import find_journal, overlay_of
 from ai_workflow.store.layout import KIND_FOLDERS, Layout
 from ai_workflow.store.legacy import is_legacy, legacy_error
+from ai_workflow.store.looks import UNSETTLED, Looks, find_changed, look_at, settled_time
 
+_Result: TypeAlias = AnyEntity | Damage | None
+_Known: TypeAlias = tuple[tuple[int, ...], _Result]
+"""The look at a file and what it held."""
 _LOOK_S = 1.0
+_UNKNOWN = (UNSETTLED, 0, 0)
+"""A look that no file has."""
 MISPLACED = "a file stands where this folder must be"
 
 
@@ -32,7 +40,7 @@ class StateReader:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._files: dict[str, dict[str, _Known]] = {}
+        self._columns: dict[str, _Column] = {}
         self._last: Snapshot | None = None
         self._mark: tuple[object, ...] = ()
         self._looked_s = 0.0
@@ -65,31 +73,40 @@ class StateReader:
         """
         self._last, self._mark = after, self._read_mark()
 
-    def write_index(self, after: Snapshot, written: Iterable[str], *, serial: int) -> None:
-        """Brings the index for reading commands up to date, when it is worth it and far enough behind.
+    def remember(self, after: Snapshot, written: Mapping[str, Stamp], *, serial: int) -> None:
+        """Brings what later commands start from up to date, when it is worth it and far enough behind.
 
         Args:
             after: the state as it is on disk now, under the lock.
-            written: files that were just written, relative to the state folder.
+            written: stamps of the files that were just written, by path relative to the state folder.
         """
-        kinds = {kind: members for kind in index.KINDS if (members := after.members(KINDS[kind]))}
-        if sum(map(len, kinds.values())) < index.MIN_FILES or not index.is_behind(self._layout, serial):
+        members = {kind: after.members(KINDS[kind]) for kind in records.KINDS}
+        if sum(map(len, members.values())) < index.MIN_FILES or not index.is_behind(self._layout, serial):
             return
-        fresh = set(written)
-        now_ns = time.time_ns()
-        rows: dict[str, dict[str, tuple[Stamp, str]]] = {}
-        for kind, members in kinds.items():
-            known, folder = self._files.get(kind, {}), KIND_FOLDERS[kind]
-            rows[kind] = {}
-            for entity_id, entity in members.items():
-                name = f"{entity_id}.json"
-                rel = f"{folder}/{name}"
-                was = known.get(name)
-                stamp = was.stamp if was is not None and rel not in fresh else find_stamp(f"{self._layout.state}/{rel}")
-                if stamp is not None and now_ns - stamp[0] > RACY_NS:
-                    rows[kind][name] = (stamp, str(getattr(entity, "status", "")))
+        columns = {}
         with contextlib.suppress(AiwError):  # Derived: a full disk is no reason to fail.
-            index.write_index(self._layout, rows, serial=serial)
+            for kind, entities in members.items():
+                column = columns[kind] = self._column_of(kind, entities, written)
+                document = encode_list(f"{kind}s", list(column.entities.values()))
+                records.write_records(self._layout, kind, column.names, column.looks, document)
+            shown = {kind: columns[kind].for_index() for kind in index.KINDS}
+            index.write_index(self._layout, shown, serial=serial)
+
+    def _column_of(self, kind: str, entities: Mapping[str, AnyEntity], written: Mapping[str, Stamp]) -> _Column:
+        """The column of these entities; each look is that of when the file was read or written, never a newer one."""
+        now_ns = time.time_ns()
+        was = self._columns.get(kind)
+        stamps: dict[str, Sequence[int]] = {}
+        if was is not None:
+            stamps.update(zip(was.names, zip(*was.looks, strict=True), strict=True))
+        folder = f"{KIND_FOLDERS[kind]}/"
+        for rel, stamp in written.items():
+            if rel.startswith(folder):
+                stamps[rel.removeprefix(folder)] = (settled_time(stamp[0], now_ns), *stamp[1:])
+        names = [f"{entity_id}.json" for entity_id in entities]
+        rows = [stamps.get(name, _UNKNOWN) for name in names]
+        looks = [[row[part] for row in rows] for part in range(3)]
+        return _Column(names, looks, list(entities.values()))
 
     def forget(self) -> None:
         """What was read counts no more: somebody wrote besides a transaction."""
@@ -137,39 +154,66 @@ class StateReader:
             message = MISPLACED if is_misplaced(folder) else error.message
             damaged.append(Damage(path=f"{self._layout.state_rel}/{folder_rel}", line=None, message=message))
         names.update(path.split("/")[1] for path in overlay if path.startswith(f"{folder_rel}/"))
-        before, known = self._files.get(kind, {}), {}
-        found: dict[str, AnyEntity] = {}
-        for name in sorted(names):
-            rel = f"{folder_rel}/{name}"
-            if rel in overlay:
-                result = self._decode(kind, rel, overlay[rel])
-            else:
-                path = f"{folder}/{name}"
-                was = before.get(name)
-                if was is not None and was.stamp == find_stamp(path):
-                    known[name], result = was, was.result
-                else:
-                    fresh = self._read_file(kind, rel, path)
-                    known[name], result = fresh, fresh.result
+        own = {name for name in names if f"{folder_rel}/{name}" not in overlay} if overlay else names
+        column = self._columns[kind] = self._read_column(kind, folder, own)
+        damaged += column.damaged
+        if len(own) == len(names):
+            return column.entities
+        found = dict(column.entities)
+        for name in names.difference(own):
+            result = self._decode(kind, f"{folder_rel}/{name}", overlay[f"{folder_rel}/{name}"])
             if isinstance(result, Damage):
                 damaged.append(result)
             elif result is not None and not isinstance(result, Project):
                 found[result.id] = result
-        self._files[kind] = known
         return found
+
+    def _read_column(self, kind: str, folder: str, present: set[str]) -> _Column:
+        """What the files hold; those that look as they did are not read."""
+        known = self._columns.get(kind) or self._find_remembered(kind)
+        if known is None:
+            return self._read_files(kind, folder, _by_number(present), {})
+        is_same = present == set(known.names)
+        names = known.names if is_same else _by_number(present)
+        looks = look_at(folder, names)
+        rows = zip(known.names, zip(*known.looks, strict=True), known.results, strict=True)
+        if is_same:
+            changed = set(find_changed(known.looks, looks))
+            if not changed:
+                return known
+            same = {name: (look, result) for place, (name, look, result) in enumerate(rows) if place not in changed}
+        else:
+            now = dict(zip(names, zip(*looks, strict=True), strict=True))
+            same = {name: (look, result) for name, look, result in rows if now.get(name) == look}
+        return self._read_files(kind, folder, names, same)
+
+    def _find_remembered(self, kind: str) -> _Column | None:
+        """The records that an earlier command left, or None."""
+        found = (
+            records.read_records(self._layout, kind) if kind in records.KINDS and kind not in self._columns else None
+        )
+        entities = decode_list(kind, found.array()) if found is not None else None
+        if found is None or entities is None or len(entities) != len(found.names):
+            return None
+        return _Column(found.names, found.looks, entities)
+
+    def _read_files(self, kind: str, folder: str, names: list[str], same: Mapping[str, _Known]) -> _Column:
+        folder_rel = KIND_FOLDERS[kind]
+        rows = [same.get(name) or self._read_file(kind, f"{folder_rel}/{name}", f"{folder}/{name}") for name in names]
+        looks = [[look[part] for look, _ in rows] for part in range(3)]
+        return _Column(names, looks, [result for _, result in rows])
 
     def _read_file(self, kind: str, rel: str, path: str) -> _Known:
         try:
             found = fsio.find_with_stamp(path)
         except AiwError as error:
             # A folder in its place, or no right to read it: the others stay usable.
-            return _Known(None, Damage(path=f"{self._layout.state_rel}/{rel}", line=None, message=error.message))
+            return _UNKNOWN, Damage(path=f"{self._layout.state_rel}/{rel}", line=None, message=error.message)
         if found is None:
-            return _Known(None, None)
+            return _UNKNOWN, None
         data, stamp = found
-        # Written within a clock tick of being read, it may change once more without a trace, as with git's index.
-        is_settled = time.time_ns() - stamp[0] > RACY_NS
-        return _Known(stamp if is_settled else None, self._decode(kind, rel, data))
+        look = (settled_time(stamp[0], time.time_ns()), *stamp[1:])
+        return look, self._decode(kind, rel, data)
 
     def _decode(self, kind: str, rel: str, data: bytes | None) -> AnyEntity | Damage | None:
         if data is None:
@@ -184,19 +228,38 @@ class StateReader:
         return entity
 
 
-class _Known:
-    """What a file held.
+class _Column:
+    """What the files of one kind hold.
 
     Attributes:
-        stamp: time, size and inode; None when they tell nothing.
-        result: its entity, what is wrong with it, or None when it was gone.
+        names: by number.
+        looks: as they were when the files were read or written.
+        results: of each file its entity, what is wrong with it, or None when it was gone.
+        entities: the healthy ones by id.
+        damaged: the others.
     """
 
-    __slots__ = ("result", "stamp")
+    __slots__ = ("damaged", "entities", "looks", "names", "results")
 
-    def __init__(self, stamp: Stamp | None, result: AnyEntity | Damage | None) -> None:
-        self.stamp = stamp
-        self.result = result
+    def __init__(self, names: list[str], looks: Looks, results: Sequence[_Result]) -> None:
+        self.names = names
+        self.looks = looks
+        self.results = results
+        self.damaged: list[Damage] = []
+        self.entities: dict[str, AnyEntity] = {}
+        for name, result in zip(names, results, strict=True):
+            if isinstance(result, Damage):
+                self.damaged.append(result)
+            elif result is not None:
+                self.entities[name[:-5]] = result
+
+    def for_index(self) -> index.Column:
+        """The statuses alone; every file is healthy then."""
+        return index.Column(self.names, self.looks, [str(getattr(one, "status", "")) for one in self.results])
+
+
+def _by_number(names: Iterable[str]) -> list[str]:
+    return [f"{entity_id}.json" for entity_id in sort_ids(name[:-5] for name in names)]
 
 
 def is_misplaced(folder: str) -> bool:

@@ -10,13 +10,17 @@ import json
 import os
 
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.store.index import Column, look_at, read_index
+from ai_workflow.store.index import Column, read_index
 from ai_workflow.store.layout import KIND_FOLDERS, Layout, find_kind
+from ai_workflow.store.looks import find_changed, look_at
+from ai_workflow.store.records import read_records
 from ai_workflow.store.shapes import fits
 
 SCHEMA_VERSION = 2
+_PIECE_BYTES = 1024 * 1024
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 Row = dict[str, "Any"]
@@ -79,37 +83,48 @@ class Rows:
             return [str(row.get("status")) for row in self.of(kind)]
         names = sorted(self._names(kind))
         looks = look_at(self._layout.folder(kind), names)
-        if names == column.names and looks == column.looks:
-            return column.statuses
-        rows = zip(column.names, zip(*column.looks, strict=True), column.statuses, strict=True)
-        known = {name: (look, status) for name, look, status in rows}
-        found = []
-        for name, look in zip(names, zip(*looks, strict=True), strict=True):
-            known_look, status = known.get(name, (None, ""))
-            if look == known_look:
-                found.append(status)
-            elif (row := self._read(f"{KIND_FOLDERS[kind]}/{name}", name[:-5])) is not None:
-                found.append(str(row.get("status")))
-        return found
+        if names == column.names:
+            statuses: list[str | None] = list(column.statuses)
+            for place in find_changed(column.looks, looks):
+                statuses[place] = self._read_status(kind, names[place])
+        else:
+            rows = zip(column.names, zip(*column.looks, strict=True), column.statuses, strict=True)
+            known = {(name, look): status for name, look, status in rows}
+            now = zip(names, zip(*looks, strict=True), strict=True)
+            statuses = [known.get(row) or self._read_status(kind, row[0]) for row in now]
+        return [status for status in statuses if status is not None]
 
-    def texts(self, kind: str) -> list[str]:
-        """Each healthy entity of a kind as indented JSON, by number; what the index knows as healthy is not parsed."""
-        names = sorted(self._names(kind), key=_order)
-        column = self._find_column(kind)
-        known: dict[str, tuple[int, ...]] = {}
-        looks: list[list[int]] = [[-1] * len(names)] * 3
-        if column is not None:
-            known = dict(zip(column.names, zip(*column.looks, strict=True), strict=True))
-            looks = look_at(self._layout.folder(kind), names)
-        found = []
-        for name, look in zip(names, zip(*looks, strict=True), strict=True):
-            rel = f"{KIND_FOLDERS[kind]}/{name}"
-            data = _find_bytes(f"{self._layout.state}/{rel}") if known.get(name) == look else None
-            if data is not None:
-                found.append(data.decode().rstrip())
-            elif (row := self._read(rel, name[:-5])) is not None:
-                found.append(json.dumps(row, indent=2, ensure_ascii=False, sort_keys=True))
-        return found
+    def _read_status(self, kind: str, name: str) -> str | None:
+        row = self._read(f"{KIND_FOLDERS[kind]}/{name}", name[:-5])
+        return None if row is None else str(row.get("status"))
+
+    def document(self, kind: str) -> Iterator[str]:
+        """`{"tasks": [every healthy entity of the kind, by number]}`, indented, in pieces of whole lines."""
+        key = f"{kind}s"
+        remembered = None if self._overlay else read_records(self._layout, kind)
+        if remembered is None:
+            yield from _join(key, (_format(row) for row in self.of(kind)))
+            return
+        present = set(self._names(kind))
+        names = remembered.names
+        if present == set(names):
+            changed = find_changed(remembered.looks, look_at(self._layout.folder(kind), names))
+            if not changed:
+                yield from _cut(remembered.document)
+                return
+            texts = dict(zip(names, remembered.elements(), strict=True))
+            for place in changed:
+                del texts[names[place]]
+        else:
+            names = sorted(present, key=_order)
+            now = dict(zip(names, zip(*look_at(self._layout.folder(kind), names), strict=True), strict=True))
+            rows = zip(remembered.names, zip(*remembered.looks, strict=True), remembered.elements(), strict=True)
+            texts = {name: text for name, look, text in rows if now.get(name) == look}
+        yield from _join(key, (text for name in names if (text := texts.get(name) or self._text(kind, name))))
+
+    def _text(self, kind: str, name: str) -> str | None:
+        row = self._read(f"{KIND_FOLDERS[kind]}/{name}", name[:-5])
+        return None if row is None else _format(row)
 
     def _find_column(self, kind: str) -> Column | None:
         if self._overlay:
@@ -189,6 +204,32 @@ class Rows:
         except (ValueError, KeyError, TypeError, RecursionError):
             self._damage("journal.json", ": the journal is damaged")
             return {}
+
+
+def _format(row: Row) -> str:
+    text = json.dumps(row, indent=2, ensure_ascii=False, sort_keys=True)
+    return "    " + text.replace("\n", "\n    ")
+
+
+def _join(key: str, texts: Iterator[str]) -> Iterator[str]:
+    """The document of these elements."""
+    first = next(texts, None)
+    if first is None:
+        yield f'{{\n  "{key}": []\n}}\n'
+        return
+    yield f'{{\n  "{key}": [\n{first}'
+    for text in texts:
+        yield f",\n{text}"
+    yield "\n  ]\n}\n"
+
+
+def _cut(data: bytes) -> Iterator[str]:
+    """The text in pieces of about a mebibyte, so that it does not lie in memory several times."""
+    begin = 0
+    while begin < len(data):
+        end = data.find(b"\n", begin + _PIECE_BYTES) + 1 or len(data)
+        yield data[begin:end].decode()
+        begin = end
 
 
 def _order(name: str) -> tuple[list[int], str]:

@@ -267,7 +267,7 @@ class Store:
         if journal is None:
             return False
         self._reader.forget()
-        kept = apply_journal(self.layout, journal)
+        kept = apply_journal(self.layout, journal).kept
         self.write_documents(None, self.snapshot())
         drop_journal(self.layout)
         if kept and self._on_wait is not None:
@@ -296,12 +296,12 @@ class Store:
             append=append,
         )
         write_journal(self.layout, journal)
-        kept = apply_journal(self.layout, journal)
+        applied = apply_journal(self.layout, journal)
         self.write_documents(change.before, change.after)
         drop_journal(self.layout)
-        if not kept:
+        if not applied.kept:
             self._reader.know(change.after)
-            self._reader.write_index(change.after, (path for path, _, _ in files), serial=project.serial)
+            self._reader.remember(change.after, applied.stamps, serial=project.serial)
 
     def _operation_file(
         self, change: Transaction, project: Project, files: Sequence[tuple[str, bytes | None, bytes | None]]
