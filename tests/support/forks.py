@@ -6,6 +6,7 @@ points; the command that is broken is a process of its own all the same.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -61,6 +62,7 @@ class Forks:
             text=True,
             env=environment,
         )
+        atexit.register(self._process.communicate)
 
     def run(self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes) -> Result:
         """One command line, in this folder, with this environment instead of the interpreter's own."""

@@ -50,8 +50,8 @@ def move_ref(git: Git, ref: str, *, new: str, old: str | None, reason: str) -> b
     if done.returncode == 0:
         return True
     now = find_commit(git, ref)
-    if now == new and git.is_lost(done):
-        # It was ended after the ref had moved.
+    if now == new and (old is not None or git.is_lost(done)):
+        # It failed, or was ended, after the ref had moved: the log of references could not be written, for one.
         return True
     if now != old:
         return False
