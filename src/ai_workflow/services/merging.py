@@ -20,7 +20,7 @@ from ai_workflow.git.refs import (
     switch_to,
     worktrees_of_branches,
 )
-from ai_workflow.git.remotes import Remote, delete_branch, fetch_branch, push_branch
+from ai_workflow.git.remotes import Remote, delete_branch, fetch_branch, push_branch, tracking_ref
 from ai_workflow.git.status import read_status, show_path
 from ai_workflow.models.milestone import Closeout, Milestone
 from ai_workflow.models.run import CheckResult
@@ -212,6 +212,10 @@ def follow(ws: Workspace, milestone: Milestone, remote: Remote | None, _listener
     local = find_commit(git, branch_ref(base))
     if remote is None or target is None:
         return Reached()
+    if target == closeout.base_sha and closeout.merge_sha is not None and closeout.landed_sha == closeout.merge_sha:
+        # The push went through, and git failed to note it.
+        move_ref(git, tracking_ref(remote.name, base), new=closeout.merge_sha, old=target, reason="aiw: pushed")
+        target = closeout.merge_sha
     if local is None:
         move_ref(git, branch_ref(base), new=target, old=None, reason=f"aiw: follow {remote.name}/{base}")
         return Reached()
@@ -269,8 +273,10 @@ def _return_to_base(ws: Workspace, branch: str) -> str | None:
         return None
     why = f"your uncommitted changes are in the way of {base}"
     if not _is_dirty_between(ws, base):
-        why = f"git could not switch to {base} ({' '.join(failure.split())})"
-    return f"HEAD stays on {branch}, which was kept: {why}"
+        # Nothing of the user's is in the way, so what was may be gone: nobody asks for this switch again.
+        failure = switch_to(git, base)
+        why = f"git could not switch to {base} ({' '.join((failure or '').split())})"
+    return None if failure is None else f"HEAD stays on {branch}, which was kept: {why}"
 
 
 def _is_dirty_between(ws: Workspace, base: str) -> bool:
