@@ -143,14 +143,14 @@ def write_file(path: str, data: bytes, *, temp_dir: str, durable: bool, mode: in
     with translated("write", path):
         temp = os.path.join(temp_dir, f"{os.path.basename(path)[:100]}.{os.getpid()}.{os.urandom(4).hex()}")
         try:
-            stamp = _write_temp(temp, data, durable=durable, mode=mode if mode is not None else _mode_of(path))
+            stamp = _write_new(temp, data, durable=durable, mode=mode if mode is not None else _mode_of(path))
             try:
                 os.replace(temp, path)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
                 sibling = os.path.join(parent, f".{os.path.basename(temp)}")
-                stamp = _write_temp(sibling, data, durable=durable, mode=mode if mode is not None else _mode_of(path))
+                stamp = _write_new(sibling, data, durable=durable, mode=mode if mode is not None else _mode_of(path))
                 os.replace(sibling, path)
                 os.unlink(temp)
         except BaseException:
@@ -162,6 +162,33 @@ def write_file(path: str, data: bytes, *, temp_dir: str, durable: bool, mode: in
     return stamp
 
 
+def create_file(path: str, data: bytes) -> Stamp | None:
+    """Makes a file that is not there yet, in place; parent folders are made. Half the cost of `write_file`.
+
+    Not synced, and torn when the process is killed on the way: only for what is written again then, that is the files
+    of a committed journal and the documents that follow them.
+
+    Returns:
+        The stamp of exactly these bytes; None when something stands there, which is left alone.
+
+    Raises:
+        AiwError: IO.
+    """
+    with translated("write", path):
+        try:
+            return _write_new(path, data, durable=False, mode=None)
+        except FileExistsError:
+            return None
+        except FileNotFoundError:
+            pass
+    make_directory(os.path.dirname(path))
+    with translated("write", path):
+        try:
+            return _write_new(path, data, durable=False, mode=None)
+        except FileExistsError:
+            return None
+
+
 def _mode_of(path: str) -> int | None:
     try:
         return stat.S_IMODE(os.stat(path).st_mode)
@@ -169,7 +196,7 @@ def _mode_of(path: str) -> int | None:
         return None
 
 
-def _write_temp(path: str, data: bytes, *, durable: bool, mode: int | None) -> Stamp:
+def _write_new(path: str, data: bytes, *, durable: bool, mode: int | None) -> Stamp:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
         view = memoryview(data)
@@ -278,7 +305,7 @@ def write_folder(path: str, files: Mapping[str, bytes], *, temp_dir: str) -> Non
             for rel, data in files.items():
                 target = os.path.join(temp, *rel.split("/"))
                 os.makedirs(os.path.dirname(target), exist_ok=True)
-                _write_temp(target, data, durable=True, mode=None)
+                _write_new(target, data, durable=True, mode=None)
             os.replace(temp, path)
         except BaseException:
             import shutil

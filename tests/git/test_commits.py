@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ai_workflow.git.commits import (
+    Made,
     PrivateIndex,
     Refusal,
     commit_index,
@@ -43,7 +44,8 @@ def commit(repository: Repository, paths: list[str], message: str) -> str | Refu
     index = PrivateIndex(repository, base=head, name="test")
     try:
         index.take_from_work_tree(paths)
-        return commit_index(repository.git, index, message, branch="refs/heads/main", head=head)
+        made = commit_index(index, message, branch="refs/heads/main", head=head)
+        return made.sha if isinstance(made, Made) else made
     finally:
         index.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -199,3 +201,25 @@ def test_stash_out_of_scope_takes_nothing_else_along(tmp_path: Path) -> None:
     project.git("stash", "pop", "--index", "--quiet")
     assert project.status() == ["MM README.md", "A  newer.txt", "?? mine.txt", "?? new*.txt"]
     assert project.read("README.md") == "staged, then changed\n"
+
+
+def test_what_is_staged_right_after_the_status_was_read_is_not_committed(tmp_path: Path) -> None:
+    """The private index is a copy of the user's, and is reset to HEAD only when something is staged."""
+    project = make_ready(tmp_path, plan=ANYWHERE)
+    project.write("mine.txt", "mine, from before\n")
+    project.next()
+    project.write("work.py", "x\n")
+    real = shutil.which("git")
+    shim = tmp_path / "bin/git"
+    shim.parent.mkdir()
+    shim.write_text(
+        f'#!/bin/sh\ncase "$*" in *" status "*)\n  {real} "$@"; code=$?\n'
+        f"  test -e {tmp_path}/staged || {real} add mine.txt; : > {tmp_path}/staged; exit $code;;\nesac\n"
+        f'exec {real} "$@"\n'
+    )
+    shim.chmod(0o755)
+    project.aiw("agent", "finish", "--commit", env={"PATH": f"{shim.parent}:{os.environ['PATH']}"})
+    assert (tmp_path / "staged").exists()
+    assert "work.py" in project.git("show", "--name-only", "--format=", "HEAD")
+    assert "mine.txt" not in project.git("show", "--name-only", "--format=", "HEAD")
+    assert project.git("diff", "--cached", "--name-only") == "mine.txt"

@@ -322,6 +322,7 @@ NEXT = Command(
     example="aiw next --lane core",
     shape=('`{"outcome", "claimed", "task", "prompt", "milestones"}`; `outcome` is `task`, `complete` or `blocked`.'),
     arguments=_lane,
+    bare={"lane": "core"},
 )
 BOOTSTRAP = Command(
     _bootstrap,

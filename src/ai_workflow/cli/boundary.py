@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 
@@ -50,9 +49,11 @@ def _require_text(words: Sequence[str]) -> None:
 
 def tell(text: str) -> None:
     """Writes to stderr; what cannot be said there must neither stop the work nor change how it ended."""
-    with contextlib.suppress(OSError):
+    try:
         sys.stderr.write(text)
         sys.stderr.flush()
+    except OSError:
+        pass
 
 
 def open_streams() -> None:

@@ -82,10 +82,10 @@ def _complete_as_before(words: Sequence[str]) -> int:
 
 
 def _load(target: str) -> Command:
-    from importlib import import_module
-
     module, _, attribute = target.partition(":")
-    command: Command = getattr(import_module(module), attribute)
+    # As `importlib.import_module`, whose package costs start-up time.
+    __import__(module)
+    command: Command = getattr(sys.modules[module], attribute)
     return command
 
 

@@ -8,10 +8,15 @@ from ai_workflow.errors import AiwError, ExitCode, Kind
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
+    from ai_workflow.models.plan import Finding
     from ai_workflow.services.plan_file import TakenOver
     from ai_workflow.services.plans import Loaded
     from ai_workflow.services.workspace import Workspace
+
+_MAX_SAID = 20
+"""Warnings that an import says; `plan validate` has them all."""
 
 
 def _path(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +136,7 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _import(session: Session, args: argparse.Namespace) -> int:
-    from ai_workflow.services import plan_file, plans, resume
+    from ai_workflow.services import plan_file, resume
 
     ws = session.open()
     if not args.dry_run:
@@ -144,10 +149,19 @@ def _import(session: Session, args: argparse.Namespace) -> int:
         accept_done=args.accept_done,
     )
     taken = plan_file.import_source(ws, _load(session, ws, args.path), options, path=args.path)
-    for finding in taken.imported.findings if taken.imported.changed or args.dry_run else ():
-        session.say(f"{finding.level}: {plans.format_finding(finding)}")
+    if taken.imported.changed or args.dry_run:
+        _say_findings(session, ws, taken.imported.findings)
     _show_import(session, taken, is_dry_run=args.dry_run)
     return ExitCode.OK
+
+
+def _say_findings(session: Session, ws: Workspace, findings: Sequence[Finding]) -> None:
+    from ai_workflow.services import plans
+
+    for finding in findings[:_MAX_SAID]:
+        session.say(f"{finding.level}: {plans.format_finding(finding)}")
+    if len(findings) > _MAX_SAID:
+        session.say(f"… and {len(findings) - _MAX_SAID} more warnings; all of them: {ws.command('plan validate')}")
 
 
 def _show_import(session: Session, taken: TakenOver, *, is_dry_run: bool) -> None:

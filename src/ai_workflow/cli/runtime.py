@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 
 from ai_workflow.errors import AiwError, Kind
 
@@ -27,6 +27,9 @@ class Globals:
         self.is_quiet = False
         self.is_verbose = False
         self.wants_version = False
+
+
+_SHARED_FLAGS = ("--json", "-q", "--quiet", "-v", "--verbose")
 
 
 def peel_globals(words: Sequence[str], settings: Globals) -> list[str]:
@@ -73,6 +76,7 @@ class Command:
         example: str,
         shape: str = "",
         arguments: Callable[[argparse.ArgumentParser], None] | None = None,
+        bare: Mapping[str, Any] | None = None,
     ) -> None:
         """
         Args:
@@ -81,12 +85,15 @@ class Command:
             example: a command line that works as it stands.
             shape: what `--json` prints, as Markdown, for the reference.
             arguments: adds the command's own arguments.
+            bare: what these are when none is typed, for commands that are called all the time: then no parser is
+                made. `tests/cli/test_parsing.py` compares it with the parser.
         """
         self.run = run
         self.about = about
         self.example = example
         self.shape = shape
         self._arguments = arguments
+        self.bare = {} if arguments is None and bare is None else bare
 
     def make_parser(self, name: str, *, is_for_help: bool = True) -> argparse.ArgumentParser:
         """The parser of the command, global options included.
@@ -125,6 +132,10 @@ class Command:
     def parse(self, name: str, words: Sequence[str], settings: Globals) -> argparse.Namespace:
         """The parsed arguments; global ones go into `settings`. Raises AiwError(USAGE), SystemExit for `--help`."""
         settings.is_json = settings.is_json or "--json" in words
+        if self.bare is not None and all(word in _SHARED_FLAGS for word in words):
+            for word in words:
+                _set_flag(word, settings)
+            return SimpleNamespace(**self.bare)  # type: ignore[return-value]
         is_for_help = "-h" in words or "--help" in words
         parsed = self.make_parser(name, is_for_help=is_for_help).parse_args(list(words))
         settings.root = parsed.root if parsed.root is not None else settings.root
@@ -176,9 +187,11 @@ class Session:
         """A note for people, on stderr; nothing with `--quiet`."""
         if not self.settings.is_quiet:
             # Unheard, the work goes on: a reader that went away must not leave it half done.
-            with contextlib.suppress(OSError):
+            try:
                 sys.stderr.write(_shown(text) + "\n")
                 sys.stderr.flush()
+            except OSError:
+                pass
 
     def ask(self, question: str) -> bool:
         """Whether the person at the terminal answers with yes; the question goes to stderr."""

@@ -123,5 +123,6 @@ STATUS = Command(
         '{"tasks", "milestones"}, "blockers", "next_command", "damaged"}`.'
     ),
     arguments=_status_arguments,
+    bare={"watch": None},
 )
 VERSION = Command(_version, about="Prints the version.", example="aiw version", shape='`{"version"}`.')

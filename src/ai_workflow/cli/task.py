@@ -104,6 +104,7 @@ LIST = Command(
     example="aiw task list -s ready",
     shape='`{"tasks": […]}`, each as its state file.',
     arguments=_list_arguments,
+    bare={"milestone": None, "status": None},
 )
 SHOW = Command(
     _show,

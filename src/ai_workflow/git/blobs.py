@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ai_workflow.git.runner import Git
 from ai_workflow.models.base import Record
 
 _BATCH_BYTES = 32 * 1024 * 1024
 _SUBMODULE = "160000"
+
+
+class TreeChange(Record, frozen=True, kw_only=True):
+    """A path that differs between two trees; each side is `<mode> <blob>`, or None when it is not there."""
+
+    path: str
+    old: str | None
+    new: str | None
+
+
+def read_changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
+    """What differs between two commits or trees; a rename is a path that goes and one that comes. Raises GIT."""
+    return parse_changes(git.run("diff-tree", "-r", "-z", "--no-renames", old, new).stdout)
+
+
+def parse_changes(data: bytes) -> tuple[TreeChange, ...]:
+    """The raw output of `git diff-tree -r -z`. Pure."""
+    fields = data.split(b"\0")
+    found = []
+    for meta, path in zip(fields[0::2], fields[1::2], strict=False):
+        old_mode, new_mode, old_sha, new_sha = meta.decode().lstrip(":").split(" ")[:4]
+        old = None if old_mode == "000000" else f"{old_mode} {old_sha}"
+        new = None if new_mode == "000000" else f"{new_mode} {new_sha}"
+        found.append(TreeChange(path=os.fsdecode(path), old=old, new=new))
+    return tuple(found)
 
 
 class ChangedBlob(Record, frozen=True, kw_only=True):
@@ -20,17 +45,15 @@ class ChangedBlob(Record, frozen=True, kw_only=True):
     new: str | None
 
 
-def changed_blobs(git: Git, old: str, new: str) -> tuple[ChangedBlob, ...]:
-    """What differs between two commits or trees; a rename is a path that goes and one that comes. Raises GIT."""
-    fields = git.run("diff-tree", "-r", "-z", "--no-renames", old, new).stdout.split(b"\0")
-    found = []
-    for meta, path in zip(fields[0::2], fields[1::2], strict=False):
-        old_mode, new_mode, old_sha, new_sha = meta.decode().lstrip(":").split(" ")[:4]
-        before = None if old_mode in ("000000", _SUBMODULE) else old_sha
-        after = None if new_mode in ("000000", _SUBMODULE) else new_sha
-        if before != after:
-            found.append(ChangedBlob(path=os.fsdecode(path), old=before, new=after))
-    return tuple(found)
+def changed_blobs(changes: Iterable[TreeChange]) -> tuple[ChangedBlob, ...]:
+    """The changes of content among changes of trees. Pure."""
+    found = (ChangedBlob(path=one.path, old=_blob_of(one.old), new=_blob_of(one.new)) for one in changes)
+    return tuple(one for one in found if one.old != one.new)
+
+
+def _blob_of(entry: str | None) -> str | None:
+    mode, _, blob = (entry or _SUBMODULE).partition(" ")
+    return None if mode == _SUBMODULE else blob
 
 
 def read_sizes(git: Git, blobs: Sequence[str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.fsio import read_bytes, remove_file, translated, write_file
-from ai_workflow.git.refs import read_revisions
+from ai_workflow.git.blobs import TreeChange, parse_changes
 from ai_workflow.git.repository import Repository
 from ai_workflow.git.runner import Git, message_of
 from ai_workflow.models.base import Record
@@ -20,11 +20,13 @@ class PrivateIndex:
     had staged is taken out by the reset. The file lies in the git folder and is removed by `close`.
     """
 
-    def __init__(self, repository: Repository, *, base: str | None, name: str) -> None:
+    def __init__(self, repository: Repository, *, base: str | None, name: str, is_at_base: bool = False) -> None:
         """
         Args:
             base: commit whose tree the index begins with; None begins empty.
             name: part of the file's name, unique to the operation.
+            is_at_base: whether nothing was staged a moment ago, so that the copy needs no reset. The caller looks at
+                what the tree changes, since a user may stage something in the same moment.
 
         Raises:
             AiwError: GIT, IO.
@@ -35,6 +37,8 @@ class PrivateIndex:
         source = os.path.join(repository.git_dir, "index")
         if base is not None and os.path.exists(source):
             self._copy(source)
+            if is_at_base:
+                return
             done = self._git.run("read-tree", "--reset", base, env=self.env, ok=None)
             if done.returncode != 0:
                 remove_file(self.path)
@@ -45,6 +49,7 @@ class PrivateIndex:
             self._git.run("read-tree", "--empty", env=self.env)
 
     def _open(self, repository: Repository, name: str) -> None:
+        self.repository = repository
         self._git = repository.git
         self.path = os.path.join(repository.git_dir, f"aiw-{name}")
         self.env = {"GIT_INDEX_FILE": self.path}
@@ -159,7 +164,27 @@ class Refusal(Record, frozen=True, kw_only=True):
     message: str
 
 
-def commit_index(git: Git, index: PrivateIndex, message: str, *, branch: str, head: str | None) -> str | Refusal:
+class Made(Record, frozen=True, kw_only=True):
+    """A commit that was made."""
+
+    sha: str
+    parents: tuple[str, ...]
+    changes: tuple[TreeChange, ...]
+    """From its parent; everything for the first commit, nothing for a merge."""
+
+
+def read_made(git: Git, revision: str) -> Made | None:
+    """The commit of a revision, or None when there is none."""
+    args = ("--root", "-r", "-z", "--no-renames", "--format=%H %P", "--end-of-options", f"{revision}^{{commit}}")
+    done = git.run("diff-tree", *args, ok=None)
+    if done.returncode != 0:
+        return None
+    ids, _, raw = done.stdout.partition(b"\0")
+    sha, *parents = ids.decode().split()
+    return Made(sha=sha, parents=tuple(parents), changes=parse_changes(raw.lstrip(b"\n")))
+
+
+def commit_index(index: PrivateIndex, message: str, *, branch: str, head: str | None) -> Made | Refusal:
     """Commits the private index on HEAD with the user's hooks, identity and signing.
 
     Git can fail after the commit exists (a failing post-commit hook, for one), so the answer comes from the branch.
@@ -170,25 +195,26 @@ def commit_index(git: Git, index: PrivateIndex, message: str, *, branch: str, he
         head: the commit it points to now; None when unborn.
 
     Returns:
-        The new commit's id, or the refusal in the words of git or the hook.
+        The new commit, or the refusal in the words of git or the hook.
 
     Raises:
         AiwError: GIT when somebody moved HEAD or the branch in the same moment.
     """
+    git = index.repository.git
     if head is not None:
-        _require_at(git, branch, head)
+        _require_at(index.repository, branch, head)
     # A file, not standard input: that stays closed for the hooks.
     message_path = f"{index.path}.message"
     write_file(message_path, message.encode(), temp_dir=os.path.dirname(index.path), durable=False)
     done = git.run_for_user(
         "commit", "--quiet", "--cleanup=whitespace", "--no-edit", "-F", message_path, env=index.env, ok=None
     )
-    revisions = read_revisions(git, branch, f"{branch}^@")
-    made, parents = (revisions[0], revisions[1:]) if revisions else (None, [])
-    if made == head and done.returncode != 0:
+    made = read_made(git, branch)
+    tip = made.sha if made else None
+    if tip == head and done.returncode != 0:
         return Refusal(message=message_of(done))
-    is_ours = done.returncode == 0 or (made is not None and _is_made_of(git, made, index, message))
-    if made is None or made == head or parents != ([head] if head else []) or not is_ours:
+    is_ours = done.returncode == 0 or (tip is not None and _is_made_of(git, tip, index, message))
+    if made is None or tip == head or made.parents != ((head,) if head else ()) or not is_ours:
         raise _moved(branch, "while a commit was made on it")
     return made
 
@@ -200,9 +226,11 @@ def _is_made_of(git: Git, made: str, index: PrivateIndex, message: str) -> bool:
     return any(mark in facts.message for mark in marks) or facts.tree == index.write_tree()
 
 
-def _require_at(git: Git, branch: str, head: str) -> None:
+def _require_at(repository: Repository, branch: str, head: str) -> None:
     """Passes when HEAD is on the branch and at the commit: `git commit` itself takes whatever is there."""
-    done = git.run("rev-parse", "HEAD", "--symbolic-full-name", "HEAD", ok=None)
+    if repository.find_head() == (branch, head):
+        return
+    done = repository.git.run("rev-parse", "HEAD", "--symbolic-full-name", "HEAD", ok=None)
     if done.stdout.decode("utf-8", "surrogateescape").split("\n")[:2] != [head, branch]:
         raise _moved(branch, "before a commit could be made on it")
 

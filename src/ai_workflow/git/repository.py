@@ -6,6 +6,7 @@ import os
 import re
 
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.fsio import read_bytes
 from ai_workflow.git.runner import MINIMUM_VERSION, Git
 
 _UNFINISHED = {
@@ -17,6 +18,12 @@ _UNFINISHED = {
     "BISECT_LOG": ("bisect", "git bisect reset"),
     "sequencer": ("sequence of commits", "git cherry-pick --continue (or --abort)"),
 }
+
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+_BARE = re.compile(rb"bare\s*(=\s*(true|yes|on|1)|$)", re.MULTILINE)
 
 
 class Repository:
@@ -57,6 +64,22 @@ class Repository:
         """Whether this is a linked work tree, not the main one."""
         return os.path.realpath(self.git_dir) != os.path.realpath(self.common_dir)
 
+    def find_head(self) -> tuple[str, str] | None:
+        """Full name and commit of the branch that HEAD is on, as their files say; no process is started.
+
+        None when they do not tell it: detached, unborn, packed away, a reference to a reference, or kept otherwise than
+        in files. Then git is to be asked.
+        """
+        try:
+            head = _read_text(os.path.join(self.git_dir, "HEAD"))
+            if not head.startswith("ref: refs/heads/"):
+                return None
+            branch = head.removeprefix("ref: ")
+            commit = _read_text(os.path.join(self.common_dir, *branch.split("/")))
+        except (AiwError, FileNotFoundError):
+            return None
+        return (branch, commit) if _COMMIT.fullmatch(commit) else None
+
     def unfinished_operation(self) -> tuple[str, str] | None:
         """What git is in the middle of, and the command that ends it; None when nothing."""
         for name, found in _UNFINISHED.items():
@@ -79,8 +102,38 @@ class Repository:
                 )
 
 
+def _read_text(path: str) -> str:
+    return os.fsdecode(read_bytes(path)).rstrip("\n")
+
+
+def _find_plain(root: str) -> str | None:
+    """Top of the repository when it is laid out as usual, found without a process; None when git has to be asked.
+
+    Usual is a folder `.git` with a config of its own that puts the work tree nowhere else (gitrepository-layout(5)).
+    """
+    if "GIT_CEILING_DIRECTORIES" in os.environ:
+        return None
+    top = os.path.realpath(root)
+    while not os.path.lexists(os.path.join(top, ".git")):
+        parent = os.path.dirname(top)
+        if parent == top or os.stat(parent).st_dev != os.stat(top).st_dev:
+            return None
+        top = parent
+    git_dir = os.path.join(top, ".git")
+    try:
+        config = read_bytes(os.path.join(git_dir, "config")).lower()
+    except (AiwError, FileNotFoundError):
+        return None
+    is_whole = not os.path.islink(git_dir) and all(os.path.isdir(f"{git_dir}/{name}") for name in ("objects", "refs"))
+    is_usual = not any(word in config for word in (b"worktree", b"include")) and not _BARE.search(config)
+    return top if is_whole and is_usual and os.path.isfile(f"{git_dir}/HEAD") else None
+
+
 def find_repository(root: str) -> Repository | None:
     """The repository that the folder lies in, or None. Raises AiwError(IO) when git is missing."""
+    plain = _find_plain(root)
+    if plain is not None:
+        return Repository(root, top=plain, git_dir=f"{plain}/.git", common_dir=f"{plain}/.git")
     done = Git(root).run(
         "rev-parse", "--path-format=absolute", "--show-toplevel", "--absolute-git-dir", "--git-common-dir", ok=None
     )

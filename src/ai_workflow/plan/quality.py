@@ -65,6 +65,12 @@ cost as much as a vague title. Warnings that it did not know cost nothing: a mic
 already, and a score must not depend on the checkout."""
 
 
+_UNREADABLE = frozenset(
+    {"no-milestone", "milestone-without-tasks", "duplicate-milestone-id", "duplicate-task-id", "unclosed-block"}
+    | {"unknown-dependency", "ambiguous-dependency", "dependency-cycle"}
+)
+
+
 class Verdict(Record, frozen=True, kw_only=True):
     """What the rules say of a plan."""
 
@@ -95,12 +101,24 @@ def judge_plan(
     found = [
         *_judge_structure(plan),
         *_judge_tasks(plan, scope_exists),
+        *_judge_task_ids(plan),
         *_judge_dependencies(plan, resolver or Resolver(plan, known=known), chain=chain),
     ]
     score = max(0, 100 - sum(RULES[finding.code][1] for finding in found))
     findings = sorted((*plan.findings, *found), key=lambda finding: (finding.line, finding.column))
     valid = not any(finding.level == "error" for finding in findings)
     return Verdict(valid=valid, score=score, findings=tuple(findings))
+
+
+def find_unreadable(plan: Plan, *, resolver: Resolver, chain: bool) -> tuple[Finding, ...]:
+    """The errors that leave open what the plan means; the others make a bad plan, which `judge_plan` tells."""
+    found = (
+        *plan.findings,
+        *_judge_structure(plan),
+        *_judge_task_ids(plan),
+        *_judge_dependencies(plan, resolver, chain=chain),
+    )
+    return tuple(finding for finding in found if finding.code in _UNREADABLE)
 
 
 def _judge_dependencies(plan: Plan, resolver: Resolver, *, chain: bool) -> Iterator[Finding]:
@@ -177,12 +195,17 @@ def find_early_consumers(milestone: PlanMilestone) -> tuple[int, ...]:
 
 
 def _judge_tasks(plan: Plan, scope_exists: Callable[[str], ScopeState] | None) -> Iterator[Finding]:
-    first_lines: dict[str, int] = {}
     for milestone in plan.milestones:
         for task in milestone.tasks:
             yield from _judge_title(plan, task)
             yield from _judge_acceptance(plan, task)
             yield from _judge_scopes(plan, task, scope_exists)
+
+
+def _judge_task_ids(plan: Plan) -> Iterator[Finding]:
+    first_lines: dict[str, int] = {}
+    for milestone in plan.milestones:
+        for task in milestone.tasks:
             if task.explicit_id is not None and task.explicit_id in first_lines:
                 message = f"{task.explicit_id} is used in line {first_lines[task.explicit_id]} already"
                 yield _finding(plan, "duplicate-task-id", message, line=task.line)

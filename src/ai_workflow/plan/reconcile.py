@@ -30,16 +30,11 @@ from ai_workflow.plan.matching import (
     places_of,
     task_at,
 )
-from ai_workflow.plan.quality import judge_plan
+from ai_workflow.plan.quality import find_unreadable
 from ai_workflow.plan.readiness import settle_readiness
 
 ACCEPTED_DONE = "accepted as done at import"
 _FIXED_MILESTONES = ("done", "pr_created", "merged", "cancelled")
-_UNREADABLE = frozenset(
-    {"no-milestone", "milestone-without-tasks", "duplicate-milestone-id", "duplicate-task-id", "unclosed-block"}
-    | {"unknown-dependency", "ambiguous-dependency", "dependency-cycle"}
-)
-"""Errors that leave open what the plan means; the others make a bad plan, which validation stops before."""
 
 
 class PlanChange(Record, frozen=True, kw_only=True):
@@ -142,8 +137,7 @@ class _Reconciliation:
         resolver = Resolver(plan, known=snapshot, match=match)
         self._definitions = Definitions(plan, snapshot, resolver, chain=chain)
         if not is_same:
-            findings = judge_plan(plan, scope_exists=None, known=snapshot, chain=chain, resolver=resolver).findings
-            self.refusals += [finding for finding in findings if finding.code in _UNREADABLE]
+            self.refusals += find_unreadable(plan, resolver=resolver, chain=chain)
             self._refuse_ids()
 
     def reconcile(self, *, base_branch: str, branch_prefix: str, lane_id: str, branches: set[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ _WIDE_SCRIPTS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e
 _TEST_FOLDERS = frozenset({"test", "tests", "spec", "specs", "__tests__"})
 
 
+@functools.lru_cache(maxsize=1024)
 def list_words(text: str) -> tuple[str, ...]:
     """The words of the text in lower case; a hyphenated word is one."""
     return tuple(word.lower() for word in _WORD.findall(text))

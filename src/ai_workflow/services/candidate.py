@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.git.blobs import TreeChange, read_changes
 from ai_workflow.git.commits import PrivateIndex, read_tree_entries
 from ai_workflow.git.refs import get_tree
 from ai_workflow.git.stash import stash_paths
@@ -27,7 +28,6 @@ class Candidate(Record, frozen=True, kw_only=True):
     """What a finish would commit. Paths are relative to the top of the work tree."""
 
     head: str
-    head_tree: str
     branch: str
     """Short name of the branch that HEAD was on."""
     paths: tuple[str, ...]
@@ -35,6 +35,8 @@ class Candidate(Record, frozen=True, kw_only=True):
     removed: tuple[str, ...]
     """Those of `paths` that the commit no longer has, though an ignored file may lie there."""
     tree: str
+    changes: tuple[TreeChange, ...]
+    """From HEAD to `tree`."""
     verdict: ScopeVerdict
     """Its paths are relative to the root."""
     foreign: tuple[str, ...]
@@ -115,17 +117,16 @@ def build_candidate(
     removed = tuple(path for path in paths if dirt.paths[path].mode == "absent" or dirt.entries[path].is_removed)
     _tell_kept(ws, dirt, paths)
     _tell_gone(ws, task, baseline, dirt, status.head)
-    head_tree = get_tree(ws.repository.git, status.head)
-    tree = _build_tree(ws, status.head, paths, removed, name=index_name) if paths else head_tree
-    search = pass_gate(ws, task, head_tree, tree, given=options.allow_secrets)
+    tree, changes = _build_tree(ws, status, paths, removed, name=index_name)
+    search = pass_gate(ws, task, changes, given=options.allow_secrets)
     _require_met(ws, options.allow_secrets, search.used)
     return Candidate(
         head=status.head,
-        head_tree=head_tree,
         branch=status.branch or "",
         paths=paths,
         removed=removed,
         tree=tree,
+        changes=changes,
         verdict=verdict,
         foreign=foreign,
         left_out=(*left_out, *dirt.nested),
@@ -214,13 +215,27 @@ def _list(paths: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _build_tree(ws: Workspace, head: str, paths: tuple[str, ...], removed: tuple[str, ...], *, name: str) -> str:
-    index = PrivateIndex(ws.repository, base=head, name=name)
+def _build_tree(
+    ws: Workspace, status: TreeStatus, paths: tuple[str, ...], removed: tuple[str, ...], *, name: str
+) -> tuple[str, tuple[TreeChange, ...]]:
+    """The tree of HEAD with these paths as they lie in the work tree, and what it changes."""
+    git = ws.repository.git
+    head = status.head or ""
+    if not paths:
+        return get_tree(git, head), ()
     gone = set(removed)
-    # First what goes: a folder may have become a link, and then git takes no path beyond it.
-    index.remove(removed)
-    index.take_from_work_tree(path for path in paths if path not in gone)
-    return index.write_tree()
+    has_staged = any(entry.is_staged or entry.is_unmerged for entry in status.entries.values())
+    for is_at_base in (False,) if has_staged else (True, False):
+        index = PrivateIndex(ws.repository, base=head, name=name, is_at_base=is_at_base)
+        # First what goes: a folder may have become a link, and then git takes no path beyond it.
+        index.remove(removed)
+        index.take_from_work_tree(path for path in paths if path not in gone)
+        tree = index.write_tree()
+        changes = read_changes(git, head, tree)
+        if {change.path for change in changes} <= set(paths):
+            break
+        # Somebody staged something since the status was read: then the index is reset to HEAD first.
+    return tree, changes
 
 
 def _tell_kept(ws: Workspace, dirt: Dirt, paths: tuple[str, ...]) -> None:
@@ -248,7 +263,7 @@ def _tree_entry(dirty: DirtyPath) -> str | None:
 
 def is_nothing(candidate: Candidate) -> bool:
     """Whether the candidate is what HEAD holds already. Pure."""
-    return candidate.tree == candidate.head_tree
+    return not candidate.changes
 
 
 def require_unmoved(candidate: Candidate, status: TreeStatus) -> None:

@@ -193,7 +193,8 @@ def make_matcher_of_by_products(scopes: tuple[str, ...]) -> Callable[[str], bool
     """A test for untracked files that no task owns, unless a scope names them."""
     is_left_out = make_pattern_matcher(LEFT_OUT)
     named = make_matcher(scopes)
-    return lambda rel: not rel.startswith("../") and is_left_out(rel) and not named(rel)
+    # In this order: for paths that a scope names as they are, no library has to be imported.
+    return lambda rel: not rel.startswith("../") and not named(rel) and is_left_out(rel)
 
 
 def baseline_paths(baseline: Baseline | None) -> dict[str, DirtyPath]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from ai_workflow.config.ownership import backlog_path
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.git.blobs import TreeChange
 from ai_workflow.git.commits import (
+    Made,
     PrivateIndex,
     Refusal,
     changed_paths,
@@ -67,9 +70,15 @@ def commit_message(ws: Workspace, task: Task, run: Run, intent: Intent) -> str:
     return mask(text)
 
 
-def make_intended_commit(ws: Workspace, intent: Intent, index: PrivateIndex, message: str) -> str | Refusal:
+def make_intended_commit(intent: Intent, index: PrivateIndex, message: str) -> Made | Refusal:
     """Commits the private index for an intent that is on disk already; see `git.commits.commit_index`."""
-    return commit_index(ws.repository.git, index, message, branch=intent.branch, head=intent.head)
+    return commit_index(index, message, branch=intent.branch, head=intent.head)
+
+
+def beyond_candidate(checked: Sequence[TreeChange], made: Made) -> tuple[str, ...]:
+    """As `beyond_checked`, from what both change; see `Candidate.changes`. Pure."""
+    one, other = ({change.path: (change.new,) for change in changes} for changes in (checked, made.changes))
+    return tuple(sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path)))
 
 
 def beyond_checked(ws: Workspace, intent: Intent, made: str) -> tuple[str, ...]:
@@ -107,7 +116,7 @@ def take_back(ws: Workspace, intent: Intent, made: str) -> None:
         raise AiwError(Kind.GIT, f"{intent.branch} moved on from {made[:10]}; it was left as it is")
 
 
-def sync_user_index(ws: Workspace, intent: Intent, made: str, *, beyond: tuple[str, ...]) -> None:
+def sync_user_index(ws: Workspace, intent: Intent, made: Made, *, beyond: tuple[str, ...]) -> None:
     """Makes the user's index follow the commit for exactly its paths; everything else staged stays staged.
 
     Args:
@@ -121,7 +130,10 @@ def sync_user_index(ws: Workspace, intent: Intent, made: str, *, beyond: tuple[s
     git = ws.repository.git
     paths = [key_to_path(path) for path in intent.paths]
     paths += [path for path in beyond if path not in paths]
-    entries = read_tree_entries(git, made, paths)
+    changed = {change.path: change.new for change in made.changes}
+    entries = {path: changed[path] for path in paths if path in changed}
+    # A hook may have put a path back to what it was.
+    entries |= read_tree_entries(git, made.sha, [path for path in paths if path not in changed])
     entries |= _keep_staged(ws, intent, entries)
     for tries in range(_INDEX_TRIES):
         try:

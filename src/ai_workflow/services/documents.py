@@ -148,7 +148,10 @@ class Documents:
         return os.path.join(self._layout.workspace, *rel.split("/"))
 
     def _write_runtime(self, rel: str, text: str) -> None:
-        self._write(self._runtime(rel), text)
+        path = self._runtime(rel)
+        data = mask(text).encode()
+        if fsio.create_file(path, data) is None:
+            fsio.write_if_changed(path, data, temp_dir=self._layout.temp)
 
     def _write(self, path: str, text: str) -> None:
         fsio.write_if_changed(path, mask(text).encode(), temp_dir=self._layout.temp)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from ai_workflow.checks.runner import CheckCommand, run_checks
 from ai_workflow.config.ownership import handoff_paths
 from ai_workflow.errors import AiwError, Kind
+from ai_workflow.git.blobs import read_changes
 from ai_workflow.git.commits import PrivateIndex, Refusal
 from ai_workflow.git.status import path_to_key, show_path
 from ai_workflow.models.base import Record
@@ -31,7 +32,7 @@ from ai_workflow.services.candidate import (
     stash_outside,
 )
 from ai_workflow.services.committing import (
-    beyond_checked,
+    beyond_candidate,
     commit_message,
     find_made_commit,
     make_intended_commit,
@@ -308,23 +309,24 @@ def _commit(
             handoffs = tuple(ws.repository.from_root(rel) for rel in handoff_paths(ws.config))
             # Those hold no secret; decision records and the backlog are what people write.
             if without(documents, handoffs):
-                pass_gate(ws, task, candidate.tree, index.write_tree(), given=options.allow_secrets)
-            made = make_intended_commit(ws, intent, index, commit_message(ws, task, run, intent))
+                own = read_changes(ws.repository.git, candidate.tree, index.write_tree())
+                pass_gate(ws, task, own, given=options.allow_secrets)
+            made = make_intended_commit(intent, index, commit_message(ws, task, run, intent))
             if isinstance(made, Refusal):
                 raise AiwError(
                     Kind.GIT,
                     f"{task.id} was not committed; git or a hook refused:\n{made.message}",
                     hint="put right what it names, then run the same command again; the task is still active",
                 )
-            beyond = beyond_checked(ws, intent, made)
-            _verify(ws, task, candidate, intent, made, options, listener, altered=without(beyond, documents))
+            beyond = beyond_candidate(candidate.changes, made)
+            _verify(ws, task, candidate, intent, made.sha, options, listener, altered=without(beyond, documents))
         except BaseException:
             # Git can fail, or we be interrupted, after the commit exists: then the next command completes it.
             if find_made_commit(ws, intent, documents=documents) is None:
                 settling.drop(ws, intent)
             raise
         settling.complete_finish(ws, intent, made, beyond=beyond)
-        return made
+        return made.sha
 
 
 def _verify(
@@ -344,7 +346,7 @@ def _verify(
     shown = ", ".join(show_path(path) for path in altered[:5])
     _refuse_foreign(ws, task, candidate, intent, made, altered=altered)
     try:
-        pass_gate(ws, task, intent.tree, made, given=options.allow_secrets)
+        pass_gate(ws, task, read_changes(ws.repository.git, intent.tree, made), given=options.allow_secrets)
     except AiwError as error:
         take_back(ws, intent, made)
         raise AiwError(

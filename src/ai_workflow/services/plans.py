@@ -99,34 +99,47 @@ def load_text(text: str, *, rel: str, name: str, first_line: int = 1) -> Loaded:
 
 def judge(ws: Workspace, loaded: Loaded, *, known: Snapshot | None = None) -> Verdict:
     """All findings and the score of a plan."""
-    return judge_plan(loaded.plan, scope_exists=lambda entry: look_at_scope(ws, entry), known=known)
+    return judge_plan(loaded.plan, scope_exists=ScopeFinder(ws).find, known=known)
 
 
-def look_at_scope(ws: Workspace, entry: str) -> ScopeState:
-    """What a scope entry (relative to the root) finds in the work tree; see `plan.quality.ScopeState`."""
-    top = os.path.realpath(ws.repository.top)
-    plain = entry.rstrip("/")
-    magic = next((index for index, char in enumerate(plain) if char in "*?["), None)
-    folder = plain if magic is None else plain[:magic].rpartition("/")[0]
-    full = os.path.normpath(os.path.join(os.path.realpath(ws.root), folder))
-    if os.path.isabs(entry) or not f"{full}/".startswith(f"{top}/"):
-        return "outside"
-    if _is_in_submodule(full, top):
-        return "submodule"
-    if not f"{full}/".startswith(f"{os.path.realpath(ws.root)}/"):
-        return "parent"
-    if os.path.lexists(full):
-        return "matches"
-    return "new" if magic is None and os.path.isdir(os.path.dirname(full)) else "nothing"
+class ScopeFinder:
+    """What scope entries find in the work tree, each folder looked at once: a plan may name thousands of files."""
 
+    def __init__(self, ws: Workspace) -> None:
+        self._top = os.path.realpath(ws.repository.top)
+        self._root = os.path.realpath(ws.root)
+        self._is_folder: dict[str, bool] = {}
+        self._is_in_submodule: dict[str, bool] = {self._top: False}
 
-def _is_in_submodule(full: str, top: str) -> bool:
-    folder = full
-    while len(folder) > len(top):
-        if os.path.isfile(os.path.join(folder, ".git")):
-            return True
-        folder = os.path.dirname(folder)
-    return False
+    def find(self, entry: str) -> ScopeState:
+        """What an entry (relative to the root) finds; see `plan.quality.ScopeState`."""
+        plain = entry.rstrip("/")
+        magic = next((index for index, char in enumerate(plain) if char in "*?["), None)
+        folder = plain if magic is None else plain[:magic].rpartition("/")[0]
+        full = os.path.normpath(os.path.join(self._root, folder))
+        if os.path.isabs(entry) or not f"{full}/".startswith(f"{self._top}/"):
+            return "outside"
+        if self._lies_in_submodule(full):
+            return "submodule"
+        if not f"{full}/".startswith(f"{self._root}/"):
+            return "parent"
+        parent = os.path.dirname(full)
+        if (full == self._root or self._has_folder(parent)) and os.path.lexists(full):
+            return "matches"
+        return "new" if magic is None and self._has_folder(parent) else "nothing"
+
+    def _has_folder(self, path: str) -> bool:
+        known = self._is_folder.get(path)
+        if known is None:
+            known = self._is_folder[path] = os.path.isdir(path)
+        return known
+
+    def _lies_in_submodule(self, path: str) -> bool:
+        known = self._is_in_submodule.get(path)
+        if known is None:
+            is_one = os.path.isfile(os.path.join(path, ".git"))
+            known = self._is_in_submodule[path] = is_one or self._lies_in_submodule(os.path.dirname(path))
+        return known
 
 
 def import_plan(

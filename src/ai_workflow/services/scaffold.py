@@ -12,6 +12,7 @@ from ai_workflow.config.ownership import backlog_path, handoff_paths, owned_path
 from ai_workflow.config.place import CONFIG_NAME
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.commits import (
+    Made,
     PrivateIndex,
     Refusal,
     make_commit,
@@ -97,11 +98,12 @@ def commit_scaffold(ws: Workspace, *, base_branch: str, head_branch: str | None)
     try:
         message = f"{SUBJECT}\n\nAiw-Op: {intent.id}\n"
         if head_branch == base_branch:
-            made = make_intended_commit(ws, intent, index, message)
+            here = make_intended_commit(intent, index, message)
+            if isinstance(here, Made):
+                sync_user_index(ws, intent, here, beyond=beyond_checked(ws, intent, here.sha))
+            made = here.sha if isinstance(here, Made) else here
         else:
             made = _commit_elsewhere(ws, intent, message)
-        if isinstance(made, str) and head_branch == base_branch:
-            sync_user_index(ws, intent, made, beyond=beyond_checked(ws, intent, made))
     finally:
         index.close()
     with ws.store.transaction("set up workspace", operation=intent.id) as change:

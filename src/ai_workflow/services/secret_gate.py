@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.git.blobs import ChangedBlob, changed_blobs, read_blobs, read_sizes
+from ai_workflow.git.blobs import ChangedBlob, TreeChange, changed_blobs, read_blobs, read_changes, read_sizes
 from ai_workflow.git.status import show_path
 from ai_workflow.models.base import Record
 from ai_workflow.models.task import Task
@@ -33,18 +34,18 @@ class Search(Record, frozen=True, kw_only=True):
     """Files that are too big to be searched."""
 
 
-def search_change(ws: Workspace, old: str, new: str, *, allowed: frozenset[str] = frozenset()) -> Search:
-    """Looks for secrets that `new` has and no file that changed had in `old`.
+def search_change(ws: Workspace, changes: Sequence[TreeChange], *, allowed: frozenset[str] = frozenset()) -> Search:
+    """Looks for secrets that the new side has and no file that changed had on the old one.
 
     Args:
-        old, new: commits or trees.
+        changes: between two trees.
         allowed: fingerprints, besides those of the config.
 
     Raises:
         AiwError: GIT.
     """
     git = ws.repository.git
-    changed = changed_blobs(git, old, new)
+    changed = changed_blobs(changes)
     paths: dict[str, str] = {}
     for one in changed:
         if one.new is not None:
@@ -129,7 +130,7 @@ def require_fingerprints(given: tuple[str, ...]) -> frozenset[str]:
     return frozenset(given)
 
 
-def pass_gate(ws: Workspace, task: Task, old: str, new: str, *, given: tuple[str, ...] = ()) -> Search:
+def pass_gate(ws: Workspace, task: Task, changes: Sequence[TreeChange], *, given: tuple[str, ...] = ()) -> Search:
     """Lets a change into a commit of the task, or not.
 
     Args:
@@ -141,7 +142,7 @@ def pass_gate(ws: Workspace, task: Task, old: str, new: str, *, given: tuple[str
     if ws.config.secrets.policy == "off":
         return Search()
     recorded = {one.fingerprint for one in task.decisions if one.kind == "allow-secret" and one.fingerprint}
-    search = search_change(ws, old, new, allowed=require_fingerprints(given) | recorded)
+    search = search_change(ws, changes, allowed=require_fingerprints(given) | recorded)
     for path in search.unread:
         ws.talk(f"note: {path} has more than {MAX_FILE_BYTES // 1024 // 1024} MB and was not searched for secrets")
     if search.marked:
@@ -166,7 +167,7 @@ def require_no_secret(ws: Workspace, old: str, new: str, *, subject: str) -> Non
     """The gate for a commit that belongs to no task. Raises AiwError(SECRET)."""
     if ws.config.secrets.policy == "off":
         return
-    findings = search_change(ws, old, new).findings
+    findings = search_change(ws, read_changes(ws.repository.git, old, new)).findings
     if not findings:
         return
     message = f"the commit `{subject}` would hold what looks like a secret:\n{format_findings(findings)}"

@@ -7,6 +7,8 @@ import os
 
 from msgspec.structs import replace
 
+from ai_workflow.errors import AiwError, Kind
+from ai_workflow.git.commits import Made, read_made
 from ai_workflow.git.refs import find_head_branch
 from ai_workflow.models.lane import Baseline
 from ai_workflow.models.operation import Intent
@@ -48,15 +50,22 @@ def settle(ws: Workspace, intent: Intent) -> None:
             f"the interrupted commit of {fresh.task_id or 'the workspace'} had not been made; the work is in the tree"
         )
     elif fresh.kind == "finish":
-        complete_finish(ws, fresh, made, beyond=beyond)
+        complete_finish(ws, fresh, _get_made(ws, made), beyond=beyond)
         ws.talk(f"the interrupted finish of {fresh.task_id} was completed: {made[:10]}")
     else:
         if find_head_branch(ws.repository.git) == fresh.branch.removeprefix("refs/heads/"):
-            sync_user_index(ws, fresh, made, beyond=beyond)
+            sync_user_index(ws, fresh, _get_made(ws, made), beyond=beyond)
         with ws.store.transaction("set up workspace", operation=fresh.id) as change:
             project = replace(change.before.require_project(), scaffold_commit=made)
             change.apply(Changes(put=(project,), remove=(fresh,)))
             change.record_ref(fresh.branch, before=fresh.head, after=made)
+
+
+def _get_made(ws: Workspace, sha: str) -> Made:
+    made = read_made(ws.repository.git, sha)
+    if made is None:
+        raise AiwError(Kind.GIT, f"the commit {sha[:10]} cannot be read", hint="look at it: git fsck")
+    return made
 
 
 def _remove_private_index(intent: Intent) -> None:
@@ -66,7 +75,7 @@ def _remove_private_index(intent: Intent) -> None:
                 os.unlink(path)
 
 
-def complete_finish(ws: Workspace, intent: Intent, made: str, *, beyond: tuple[str, ...]) -> None:
+def complete_finish(ws: Workspace, intent: Intent, made: Made, *, beyond: tuple[str, ...]) -> None:
     """The commit of a finish exists: the user's index follows, and the task becomes done. Repeating it is harmless."""
     sync_user_index(ws, intent, made, beyond=beyond)
     with ws.store.transaction(f"finish {intent.task_id}", operation=intent.id) as change:
@@ -79,17 +88,17 @@ def complete_finish(ws: Workspace, intent: Intent, made: str, *, beyond: tuple[s
                 change.before,
                 task.id,
                 run,
-                sha=made,
+                sha=made.sha,
                 decisions=intent.decisions,
                 unproven=intent.unproven,
                 now=change.now,
                 actor=ws.actor,
             )
         )
-        own_edits.settle_own_edits(ws, change, made)
+        own_edits.settle_own_edits(ws, change, made.sha)
         baseline = Baseline(id=task.lane_id or "core", paths=intent.baseline, recorded_at=change.now)
         change.apply(Changes(put=(baseline,), remove=(intent,)))
-        change.record_ref(intent.branch, before=intent.head, after=made, is_work=True)
+        change.record_ref(intent.branch, before=intent.head, after=made.sha, is_work=True)
         change.record_staged(intent.staged)
 
 

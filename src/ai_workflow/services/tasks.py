@@ -69,11 +69,12 @@ def edit(
     Raises:
         AiwError: STATE, USAGE, NOT_FOUND; PLAN for a scope outside the repository.
     """
-    from ai_workflow.services.plans import look_at_scope
+    from ai_workflow.services.plans import ScopeFinder
 
     resume.resume(ws)
+    finder = ScopeFinder(ws)
     for entry in (*add_scopes, *values.get("conflict_scopes", ())):
-        if look_at_scope(ws, entry) == "outside":
+        if finder.find(entry) == "outside":
             raise AiwError(
                 Kind.PLAN,
                 f"{entry} lies outside the git work tree",
