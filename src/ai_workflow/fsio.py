@@ -341,18 +341,13 @@ def clear_unfinished(temp_dir: str, *, prefix: str | None = None) -> None:
     except OSError:
         return
     for name in names:
-        if prefix is not None and not (name.startswith(prefix) and _is_temporary(name)):
+        stem = name.rpartition(".")[0]
+        if prefix is not None and not (name.startswith(prefix) and stem.rpartition(".")[2].isdigit()):
             continue
         path = os.path.join(temp_dir, name)
         with contextlib.suppress(OSError, AiwError):
-            if time.time() - os.lstat(path).st_mtime > _UNFINISHED_S and not _is_alive(name.rpartition(".")[0]):
+            if time.time() - os.lstat(path).st_mtime > _UNFINISHED_S and not _is_alive(stem):
                 remove_tree(path)
-
-
-def _is_temporary(name: str) -> bool:
-    """Whether it has the shape that `write_file` gives a name: `<name>.<process>.<8 digits>`."""
-    stem, _, random = name.rpartition(".")
-    return len(random) == 8 and stem.rpartition(".")[2].isdigit()
 
 
 def _is_alive(stem: str) -> bool:

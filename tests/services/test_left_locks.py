@@ -118,9 +118,10 @@ def test_a_lock_left_by_a_git_that_died_alone_is_cleared_by_the_command_that_los
     assert not (project.path / ".git/index.lock").exists()
 
 
-def test_a_lock_that_a_git_of_ours_could_not_remove_is_cleared(project: Project) -> None:
+@pytest.mark.parametrize("name", ["HEAD.lock", "index.lock", "packed-refs.lock"])
+def test_a_lock_that_a_git_of_ours_could_not_remove_is_cleared(project: Project, name: str) -> None:
     ws = open_workspace(str(project.path))
     with ws.git_effects("act"):
-        path = project.path / ".git/HEAD.lock"
+        path = project.path / ".git" / name
         path.write_text("")
     assert not path.exists()

@@ -48,7 +48,11 @@ def clear_left_locks(repository: Repository, *, since_ns: int) -> bool:
 
 def has_lock_at_hand(repository: Repository) -> bool:
     """Whether one of the locks that most commands take is there: a look at one folder, for after our own git."""
-    return any(os.path.lexists(os.path.join(repository.git_dir, f"{name}.lock")) for name in ("HEAD", "index"))
+    own, common = repository.git_dir, repository.common_dir
+    return any(
+        os.path.lexists(os.path.join(folder, f"{name}.lock"))
+        for folder, name in ((own, "HEAD"), (own, "index"), (common, "packed-refs"))
+    )
 
 
 def find_lock_files(repository: Repository) -> Iterator[str]:
