@@ -331,10 +331,8 @@ def move_aside(path: str, target: str) -> None:
 def clear_unfinished(temp_dir: str, *, prefix: str | None = None) -> None:
     """Removes what killed processes left in a folder of temporaries; a missing folder is fine.
 
-    Young ones stay: in a container that shares the folder, their process may be alive and not be seen from here.
-
-    Args:
-        prefix: for a folder that holds other files too: how the names of the temporaries begin.
+    Young ones stay: in a container that shares the folder, their process may be alive and not be seen from here. Among
+    other files only those count whose names begin with `prefix`.
     """
     try:
         names = os.listdir(temp_dir)
