@@ -125,3 +125,11 @@ def test_a_lock_that_a_git_of_ours_could_not_remove_is_cleared(project: Project,
         path = project.path / ".git" / name
         path.write_text("")
     assert not path.exists()
+
+
+def test_a_note_on_a_switch_that_has_ended_goes_with_the_lock(project: Project) -> None:
+    ws = open_workspace(str(project.path))
+    with ws.git_effects("act"):
+        note = project.path / ".git/aiw-moving"
+        note.write_text("ref: refs/heads/main\nrefs/heads/main")
+    assert not note.exists()

@@ -171,6 +171,9 @@ class Workspace:
             finally:
                 git.held_locks = ()
                 git.move_note = None
+                if not git.has_lost_child and os.path.lexists(self._move_note):
+                    # Its move has ended, only the note could not be removed.
+                    remove_file(self._move_note)
                 # A git that came to its end may have failed to remove its lock, and then says so and goes on.
                 if git.has_lost_child or has_lock_at_hand(self.repository):
                     lock.settle_own()
