@@ -35,7 +35,7 @@ faults:
 fuzz:
 	AIW_FUZZ_EXAMPLES=$${AIW_FUZZ_EXAMPLES:-1000} $(RUN) python -m pytest tests/fuzz
 
-# Histories of many processes at once, some of them killed; AIW_RACE_SEED=N begins with that one.
+# Histories of many processes at once, some of them killed, of three kinds; AIW_RACE_SEED=N begins with that one.
 races:
 	AIW_RACE_ROUNDS=$${AIW_RACE_ROUNDS:-20} $(RUN) python -m pytest -m slow tests/faults/test_races.py
 

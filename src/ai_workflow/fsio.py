@@ -337,19 +337,23 @@ def move_aside(path: str, target: str) -> None:
         os.replace(path, free)
 
 
-def clear_unfinished(temp_dir: str) -> None:
+def clear_unfinished(temp_dir: str, *, prefix: str | None = None) -> None:
     """Removes what killed processes left in a folder of temporaries; a missing folder is fine.
 
-    Young ones stay: in a container that shares the folder, their process may be alive and not be seen from here.
+    Young ones stay: in a container that shares the folder, their process may be alive and not be seen from here. Among
+    other files only those count whose names begin with `prefix`.
     """
     try:
         names = os.listdir(temp_dir)
     except OSError:
         return
     for name in names:
+        stem = name.rpartition(".")[0]
+        if prefix is not None and not (name.startswith(prefix) and stem.rpartition(".")[2].isdigit()):
+            continue
         path = os.path.join(temp_dir, name)
         with contextlib.suppress(OSError, AiwError):
-            if time.time() - os.lstat(path).st_mtime > _UNFINISHED_S and not _is_alive(name.rpartition(".")[0]):
+            if time.time() - os.lstat(path).st_mtime > _UNFINISHED_S and not _is_alive(stem):
                 remove_tree(path)
 
 

@@ -58,6 +58,12 @@ def grant(common_dir: str, *, at: str) -> None:
         raise
 
 
+def clear_unfinished(common_dir: str) -> None:
+    """Removes what a `grant` that was killed left beside the token and beside the records. Never raises."""
+    fsio.clear_unfinished(common_dir, prefix=os.path.basename(token_path(common_dir)))
+    fsio.clear_unfinished(trust_folder(), prefix="")
+
+
 def revoke(common_dir: str) -> bool:
     """Takes the trust back, of every copy of this folder too; whether there was any. Raises AiwError(IO)."""
     token = _find_token(common_dir)

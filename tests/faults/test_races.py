@@ -9,11 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from support.history_of_races import PLAN, Race
+from support.at_once import write_work
+from support.history_of_races import PLAN, Race, Racer
+from support.judging_races import Verdict, summarize
 from support.project import THREE_MILESTONES, Project, make_planned, make_ready
 
 pytestmark = pytest.mark.slow
@@ -163,16 +166,58 @@ def test_many_bootstraps_start_once(tmp_path: Path) -> None:
     assert project.subjects() == ["Begin", "aiw: set up workspace"]
 
 
-@pytest.mark.parametrize("has_undo", [False, True], ids=["forward", "with-undo"])
-def test_whatever_many_processes_report_is_so(tmp_path: Path, has_undo: bool) -> None:
+@pytest.mark.parametrize("kind", ["forward", "with-undo", "with-remote"])
+def test_whatever_many_processes_report_is_so(tmp_path: Path, kind: str) -> None:
     """`AIW_RACE_SEED=N` repeats a history, as far as the scheduler does; `AIW_RACE_ROUNDS=N` plays more of them."""
+    total: Counter[str] = Counter()
     for number in range(ROUNDS):
         seed = SEED + number
         print(f"AIW_RACE_SEED={seed}")
-        project = make_ready(tmp_path / str(number), remote=False, plan=PLAN)
-        race = Race(project, seed, has_undo=has_undo)
+        project = make_ready(tmp_path / str(number), remote=kind == "with-remote", plan=PLAN)
+        race = Race(project, seed, has_undo=kind == "with-undo")
         for _ in range(4):
             race.wave()
-        print(race.summary())
-        race.check()
+        Verdict(race).check()
+        total += summarize(race)
         shutil.rmtree(tmp_path / str(number))
+    print(f"{ROUNDS} rounds {kind}: {dict(total)}")
+    assert total["claims"]
+    assert total["finishes"]
+
+
+def test_the_judge_of_races_sees_what_is_wrong(tmp_path: Path) -> None:
+    project = make_ready(tmp_path, remote=False, plan=PLAN)
+    race = Race(project, 1, width=0, has_undo=False)
+    for words in (
+        ("agent", "run", "--json"),
+        ("agent", "finish", "--json"),
+        ("backlog", "add", "--title", "Idea 1", "--json"),
+        ("task", "adhoc", "--title", "Adhoc 1", "--json"),
+    ):
+        write_work(project.path)
+        racer = Racer(words)
+        racer.stdout = project.aiw(*words).stdout
+        race.racers.append(racer)
+    verdict = Verdict(race)
+    verdict.check()
+    said_in_vain = {
+        0: (verdict.check_claims, '"claimed": true', '"claimed": true'),
+        1: (verdict.check_commits, f'"commit": "{project.task(1)["commit_sha"]}"', f'"commit": "{"0" * 40}"'),
+        2: (verdict.check_ideas, "BLG-002", "BLG-003"),
+        3: (verdict.check_adhoc, "TASK-005", "TASK-004"),
+    }
+    for number, (check, old, new) in said_in_vain.items():
+        lie = Racer(race.racers[number].words)
+        assert old in race.racers[number].stdout
+        lie.stdout = race.racers[number].stdout.replace(old, new)
+        race.racers.append(lie)
+        with pytest.raises(AssertionError):
+            check()
+        race.racers.pop()
+    path = project.path / "docs/ai/workspace/state/tasks/TASK-002.json"
+    whole = path.read_text()
+    path.write_text(whole.replace('"claimed_at": null', '"claimed_at": "x"'))
+    with pytest.raises(AssertionError, match="a change was lost"):
+        verdict.check_log()
+    path.write_text(whole)
+    verdict.check()

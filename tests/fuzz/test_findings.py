@@ -34,6 +34,25 @@ def test_a_record_of_the_wrong_shape_is_damage_where_it_is_only_shown(tmp_path: 
     assert project.aiw("task", "show", "2", code=5).stderr.startswith(f"error: {STATE}/tasks/TASK-002.json")
 
 
+@pytest.mark.parametrize(
+    ("rel", "field", "command"),
+    [
+        ("lanes/core.json", "status", "lane list"),
+        ("lanes/core.json", "milestone_id", "status"),
+        ("adrs/ADR-0001.json", "status", "adr list"),
+        ("project.json", "status", "status"),
+    ],
+)
+def test_a_field_that_has_a_default_may_be_missing_where_it_is_shown(
+    tmp_path: Path, rel: str, field: str, command: str
+) -> None:
+    project = make_planned(tmp_path, remote=False)
+    project.aiw("adr", "new", "Errors are values", "-d", "They are.")
+    before = [project.aiw(*command.split(), *more).stdout for more in ((), ("--json",))]
+    change(project, rel, **{field: None})
+    assert [project.aiw(*command.split(), *more).stdout for more in ((), ("--json",))] == before
+
+
 def test_one_value_that_makes_no_sense_does_not_stop_doctor(tmp_path: Path) -> None:
     project = make_planned(tmp_path, remote=False)
     project.aiw("task", "adhoc", "--title", "Fix the login")

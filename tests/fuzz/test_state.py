@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai_workflow.errors import AiwError
+from ai_workflow.errors import AiwError, ExitCode
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.reader import StateReader
 from support.fuzzing import examples, mutants, run
@@ -198,8 +198,12 @@ def test_documents_in_a_workspace(
         ],
         ".ai-workflow.yaml": [
             ("status",),
+            ("status", "--json"),
+            ("task", "list", "--json"),
             ("config", "show"),
             ("doctor",),
+            ("doctor", "--fix"),
+            ("agent", "finish", "--dry-run"),
             ("config", "set", "git.merge_strategy", "squash"),
             ("next",),
         ],
@@ -220,7 +224,10 @@ def test_documents_in_a_workspace(
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_bytes(data.draw(mutants(path.read_bytes() if path.exists() else TEMPLATE)))
         for words in commands[rel]:
-            run("-C", str(project.path), *words)
+            before = path.read_bytes()
+            ran = run("-C", str(project.path), *words)
+            if ran.code not in (ExitCode.OK, ExitCode.BLOCKED):
+                assert path.read_bytes() == before, (words, ran)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

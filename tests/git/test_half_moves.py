@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from ai_workflow.git.half_moves import take_back_half_move
+from ai_workflow.git.refs import switch_to
 from ai_workflow.git.repository import Repository, find_repository
 from support.project import Project, make_project
 
@@ -61,3 +63,48 @@ def test_a_switch_that_arrived_is_left_alone(project: Project) -> None:
     (project.path / "a").unlink()
     take_back(project)
     assert project.status() == [" D a"]
+
+
+def switch_noted(project: Project) -> str | None:
+    """A switch to `other` under a note, as every move of aiw's is made."""
+    repository = find_repository(str(project.path))
+    assert repository is not None
+    note = Path(repository.git_dir) / "aiw-moving"
+    repository.git.move_note = (str(note), str(Path(repository.git_dir) / "HEAD"))
+    failure = switch_to(repository.git, "other")
+    assert not note.exists()
+    return failure
+
+
+def test_a_switch_that_fails_half_way_leaves_no_file_that_can_be_put_back(project: Project) -> None:
+    project.write(".git/info/attributes", "c filter=bad\n")
+    project.git("config", "filter.bad.clean", "cat")
+    project.git("config", "filter.bad.smudge", "false")
+    project.git("config", "filter.bad.required", "true")
+    assert "smudge filter" in (switch_noted(project) or "")
+    project.write(".git/info/attributes", "")
+    assert project.status() == [" D c"]
+    assert not (project.path / "new").exists()
+    project.git("restore", "c")
+    assert switch_noted(project) is None
+
+
+def test_a_switch_that_is_refused_leaves_what_is_in_its_way(project: Project) -> None:
+    (project.path / "a").unlink()
+    project.write("b", "b, and more\n")
+    project.write("new/d", "mine\n")
+    # File times are as coarse as the kernel's tick.
+    time.sleep(0.05)
+    assert switch_noted(project) is not None
+    assert project.status() == [" D a", " M b", "?? new/d"]
+    assert project.read("b") == "b, and more\n"
+
+
+def test_a_file_that_git_could_not_write_and_went_past_is_written(project: Project) -> None:
+    hook = "#!/bin/sh\ngit show $1:a > a\ngit show $1:e > e\necho 'unable to unlink old a' >&2\n"
+    project.write(".git/hooks/post-checkout", hook, mode=0o755)
+    project.write("mine", "mine\n")
+    assert switch_noted(project) is None
+    assert project.status() == ["?? mine"]
+    assert project.read("a") == "a, and more\n"
+    assert not (project.path / "e").exists()

@@ -45,6 +45,8 @@ def refuse(folder: Path, source: str | bytes) -> AiwError:
         ("{{ 'a' | shout }}", "prompt.md.j2:1: No filter named 'shout'."),
         ("\n{{ task.id + 1 }}", 'prompt.md.j2:2: can only concatenate str (not "int") to str'),
         ("{{ task() }}", "prompt.md.j2:1: 'TaskView' object is not callable"),
+        ("\n{{ task.title | truncate(1) }}", "prompt.md.j2:2: expected length >= 3, got 1"),
+        ("{{ cycler() }}", "prompt.md.j2:1: at least one item has to be provided"),
         ("{{ 1 // 0 }}", "prompt.md.j2:1: integer division or modulo by zero"),
         ("x\n{% include 'other.md.j2' %}", "prompt.md.j2:2: template other.md.j2 does not exist"),
         ('{% extends "prompt.md.j2" %}', "prompt.md.j2:1: the template includes or calls itself without end"),

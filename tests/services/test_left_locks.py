@@ -116,3 +116,20 @@ def test_a_lock_left_by_a_git_that_died_alone_is_cleared_by_the_command_that_los
             os.environ["PATH"] = path
         assert (project.path / ".git/index.lock").exists()
     assert not (project.path / ".git/index.lock").exists()
+
+
+@pytest.mark.parametrize("name", ["HEAD.lock", "index.lock", "packed-refs.lock"])
+def test_a_lock_that_a_git_of_ours_could_not_remove_is_cleared(project: Project, name: str) -> None:
+    ws = open_workspace(str(project.path))
+    with ws.git_effects("act"):
+        path = project.path / ".git" / name
+        path.write_text("")
+    assert not path.exists()
+
+
+def test_a_note_on_a_switch_that_has_ended_goes_with_the_lock(project: Project) -> None:
+    ws = open_workspace(str(project.path))
+    with ws.git_effects("act"):
+        note = project.path / ".git/aiw-moving"
+        note.write_text("ref: refs/heads/main\nrefs/heads/main")
+    assert not note.exists()

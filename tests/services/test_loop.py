@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ai_workflow.services import parking, queue
+from ai_workflow.services.workspace import open_workspace
+from support.landing import ONE_TASK
 from support.project import THREE_MILESTONES, Project, make_project, make_ready
 
 
@@ -196,3 +199,28 @@ def test_a_new_plan_after_the_old_one_is_finished_archives_the_old_one(tmp_path:
     assert "Aiw-Workpackage: 2" in project.git("log", "-1", "--format=%B", project.task(3)["commit_sha"])
     assert project.state("runs/RUN-0003.json")["task_id"] == "TASK-003", "run ids go on too"
     assert project.status() == []
+
+
+@pytest.mark.parametrize("left", ["nothing", "another milestone"])
+def test_a_milestone_that_ends_under_the_queue_is_no_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    project = make_ready(tmp_path, remote=False, plan=ONE_TASK)
+    project.next()
+    project.write("src/parser.py", "x\n")
+    others: list[tuple[str, ...]] = [("agent", "finish", "--commit")]
+    if left != "nothing":
+        others.insert(0, ("task", "adhoc", "--title", "Fix the login"))
+
+    def make_room(*_: object) -> None:
+        """What another process does between the look at the state and the lock."""
+        while others:
+            project.aiw(*others.pop(0))
+
+    monkeypatch.setattr(parking, "make_room", make_room)
+    result = queue.advance(open_workspace(str(project.path)), "core")
+    if left == "nothing":
+        assert result.outcome == "complete"
+    else:
+        assert result.claim is not None
+        assert (result.claim.task.id, result.claim.claimed) == ("TASK-002", True)

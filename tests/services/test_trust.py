@@ -272,3 +272,15 @@ def test_uninstall_leaves_copies_and_neighbours_trusted(tmp_path: Path) -> None:
     assert project.aiw("trust", "--status", "--json").json["trusted"] is True
     project.aiw("uninstall", "--yes")
     assert list((project.path / ".git").glob("aiw*")) == []
+
+
+def test_init_clears_what_a_killed_one_left_of_the_token(tmp_path: Path) -> None:
+    project = make_project(tmp_path, remote=False)
+    left = project.write(".git/aiw-trust-0.4194999.0a1b2c3d", "half")
+    other = project.write(".git/aiw-trust-0.mine", "of somebody else")
+    for path in (left, other):
+        os.utime(path, (1, 1))
+    renamed = left.rename(left.with_name(left.name.replace("-0.", f"-{os.getuid()}.")))
+    project.aiw("init")
+    assert not renamed.exists()
+    assert other.exists()

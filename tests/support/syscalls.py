@@ -37,6 +37,7 @@ _TRACED = ["-qq", "-y", "-s", "0", "-e", "trace=" + ",".join(f"?{call}" for call
 _LINE = re.compile(r"(?P<call>\w+)\((?P<arguments>.*)\) += (?P<result>-?\d+|\?)")
 _OPEN = {"open", "openat", "creat"}
 _TEXT = re.compile(r'"([^"]*)"')
+_CHANGING = re.compile(r"tmp_\w+|[0-9a-f]*\d[0-9a-f]*|\b[a-f]{2,}\b")
 _DESCRIPTOR = re.compile(r"(?:\d+|AT_FDCWD)<([^>]*)>")
 
 _SHIM = """#!/bin/sh
@@ -100,21 +101,21 @@ class Traced:
     result: Result
     calls: Mapping[int, Sequence[Call]]
 
-    def points(self, folder: Path) -> list[Point]:
-        """Every successful change below the folder, process by process in the order of their start."""
-        return [point for process, calls in sorted(self.calls.items()) for point in _points_of(process, calls, folder)]
+    def points(self, *folders: Path) -> list[Point]:
+        """Every successful change below the folders, process by process in the order of their start."""
+        return [point for process, calls in sorted(self.calls.items()) for point in _points_of(process, calls, folders)]
 
 
-def _points_of(process: int, calls: Iterable[Call], folder: Path) -> Iterable[Point]:
+def _points_of(process: int, calls: Iterable[Call], folders: Sequence[Path]) -> Iterable[Point]:
     counts: Counter[str] = Counter()
     for call in calls:
-        if call.is_change and not call.failed and any(_is_below(path, folder) for path in call.paths):
+        if call.is_change and not call.failed and any(_is_below(path, folders) for path in call.paths):
             yield Point(process, call, dict(counts))
         counts[call.name] += 1
 
 
-def _is_below(path: str, folder: Path) -> bool:
-    return path.startswith(f"{folder}/")
+def _is_below(path: str, folders: Sequence[Path]) -> bool:
+    return any(path.startswith(f"{folder}/") for folder in folders)
 
 
 def require_strace(folder: Path) -> None:
@@ -156,6 +157,19 @@ def fail_at(project: Project, point: Point, *command: str, folder: Path, error: 
         later = {"rename", "mkdir", "fsync", "ftruncate", "pwrite64"} - {point.call.name}
         injects += [f"inject={name}:error={error}:when={point.before.get(name, 0) + 1}+" for name in sorted(later)]
     return _break(project, point, command, injects, folder=folder)
+
+
+def has_struck(point: Point, folder: Path) -> bool:
+    """Whether the broken run had, as its call of that number, what the traced one had: a file of the same name."""
+    trace = folder / f"{point.process}.trace"
+    calls = parse_trace(trace.read_text(), cwd="/") if trace.exists() else []
+    struck = next((call for call in calls if (call.name, call.number) == (point.call.name, point.call.number)), None)
+    return struck is not None and [_sort_of(path) for path in struck.paths] == [_sort_of(p) for p in point.call.paths]
+
+
+def _sort_of(path: str) -> str:
+    """The last part of a path without what differs from run to run: ids of objects, processes and operations."""
+    return _CHANGING.sub("#", os.path.basename(path))
 
 
 def _break(

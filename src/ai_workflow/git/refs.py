@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ai_workflow.errors import AiwError, Kind
@@ -50,8 +50,8 @@ def move_ref(git: Git, ref: str, *, new: str, old: str | None, reason: str) -> b
     if done.returncode == 0:
         return True
     now = find_commit(git, ref)
-    if now == new and git.is_lost(done):
-        # It was ended after the ref had moved.
+    if now == new and (old is not None or git.is_lost(done)):
+        # It failed, or was ended, after the ref had moved: the log of references could not be written, for one.
         return True
     if now != old:
         return False
@@ -105,6 +105,26 @@ def _noted_move(git: Git, target: str) -> Iterator[None]:
     remove_file(note)
 
 
+def _move(git: Git, target: str, *args: str, is_there: Callable[[], bool]) -> str | None:
+    """Runs a git that moves the work tree.
+
+    Returns:
+        None when it is there, else what git said; what it had written by then is taken back. Raises AiwError(GIT).
+    """
+    with _noted_move(git, target):
+        done = _run_to_end(git, *args)
+        failure = None if done.returncode == 0 or is_there() else message_of(done)
+        if git.move_note is not None and (failure is not None or done.stderr):
+            from ai_workflow.git.half_moves import complete_move, take_back_failed_move
+
+            if failure is None:
+                # Git goes on past a file that it cannot write, and succeeds.
+                complete_move(git, git.move_note[0])
+            else:
+                take_back_failed_move(git, git.move_note[0], target)
+    return failure
+
+
 def _run_to_end(git: Git, *args: str) -> Completed:
     """Runs git; an exit code is its answer, a death is none. Raises AiwError(GIT)."""
     done = git.run(*args, ok=None)
@@ -126,18 +146,17 @@ def switch_to(git: Git, branch: str, *, start: str | None = None) -> str | None:
         None when done, else what git said: the dirt is in the way, and nothing was changed.
     """
     args = ("switch", "--quiet", "--no-guess") + (("-c", branch, start) if start else (branch,))
-    with _noted_move(git, start or branch_ref(branch)):
-        done = _run_to_end(git, *args)
     # A post-checkout hook that fails makes git fail after the switch was made: HEAD tells.
-    return None if done.returncode == 0 or find_head_branch(git) == branch else message_of(done)
+    return _move(git, start or branch_ref(branch), *args, is_there=lambda: find_head_branch(git) == branch)
 
 
 def switch_detached(git: Git, commit: str) -> str | None:
     """Switches the work tree to a commit without a branch; as `switch_to`."""
-    with _noted_move(git, commit):
-        done = _run_to_end(git, "switch", "--quiet", "--detach", commit)
-    is_there = done.returncode == 0 or (find_head_branch(git) is None and find_commit(git, "HEAD") == commit)
-    return None if is_there else message_of(done)
+
+    def is_there() -> bool:
+        return find_head_branch(git) is None and find_commit(git, "HEAD") == commit
+
+    return _move(git, commit, "switch", "--quiet", "--detach", commit, is_there=is_there)
 
 
 def find_head_branch(git: Git) -> str | None:

@@ -92,23 +92,11 @@ def render_template(name: str, values: Mapping[str, object], *, overrides: str |
     Raises:
         AiwError: TEMPLATE, naming file, line and variable, when a template is missing, wrong or forbidden.
     """
-    from jinja2 import TemplateError
-
     environment = make_environment(overrides)
     try:
         text = environment.get_template(name).render(values)
-    except (
-        TemplateError,
-        TypeError,
-        ValueError,
-        ArithmeticError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-        MemoryError,
-        OSError,
-        SyntaxError,
-    ) as error:
+    except Exception as error:
+        # Filters raise what they like, even AssertionError: it is the template that is wrong.
         raise _explain(error, name, values, overrides) from error
     if len(text) > _MAX_CHARS:
         raise AiwError(

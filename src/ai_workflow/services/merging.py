@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from ai_workflow.git.commits import Refusal, make_commit, read_commit
+from ai_workflow.git.commits import Refusal, changed_paths, make_commit, read_commit
 from ai_workflow.git.merges import merge_trees
 from ai_workflow.git.refs import (
     advance_branch,
@@ -20,8 +20,8 @@ from ai_workflow.git.refs import (
     switch_to,
     worktrees_of_branches,
 )
-from ai_workflow.git.remotes import Remote, delete_branch, fetch_branch, push_branch
-from ai_workflow.git.status import show_path
+from ai_workflow.git.remotes import Remote, delete_branch, fetch_branch, push_branch, tracking_ref
+from ai_workflow.git.status import read_status, show_path
 from ai_workflow.models.milestone import Closeout, Milestone
 from ai_workflow.models.run import CheckResult
 from ai_workflow.policy.closeout import show_url
@@ -212,6 +212,10 @@ def follow(ws: Workspace, milestone: Milestone, remote: Remote | None, _listener
     local = find_commit(git, branch_ref(base))
     if remote is None or target is None:
         return Reached()
+    if target == closeout.base_sha and closeout.merge_sha is not None and closeout.landed_sha == closeout.merge_sha:
+        # The push went through, and git failed to note it.
+        move_ref(git, tracking_ref(remote.name, base), new=closeout.merge_sha, old=target, reason="aiw: pushed")
+        target = closeout.merge_sha
     if local is None:
         move_ref(git, branch_ref(base), new=target, old=None, reason=f"aiw: follow {remote.name}/{base}")
         return Reached()
@@ -264,9 +268,23 @@ def _return_to_base(ws: Workspace, branch: str) -> str | None:
     holder = worktrees_of_branches(git).get(branch_ref(base))
     if holder is not None:
         return f"HEAD stays on {branch}, which was kept: {base} is checked out in {holder}"
-    if switch_to(git, base) is None:
+    failure = switch_to(git, base)
+    if failure is None:
         return None
-    return f"HEAD stays on {branch}, which was kept: your uncommitted changes are in the way of {base}"
+    why = f"your uncommitted changes are in the way of {base}"
+    if not _is_dirty_between(ws, base):
+        # Nothing of the user's is in the way, so what was may be gone: nobody asks for this switch again.
+        failure = switch_to(git, base)
+        why = f"git could not switch to {base} ({' '.join((failure or '').split())})"
+    return None if failure is None else f"HEAD stays on {branch}, which was kept: {why}"
+
+
+def _is_dirty_between(ws: Workspace, base: str) -> bool:
+    """Whether something uncommitted lies where base differs from HEAD, or above or below such a path."""
+    git = ws.repository.git
+    moving = changed_paths(git, "HEAD", branch_ref(base))
+    dirty = read_status(git).entries
+    return any(f"{one}/".startswith(f"{two}/") or f"{two}/".startswith(f"{one}/") for one in moving for two in dirty)
 
 
 def keep_commits(ws: Workspace, milestone: Milestone, tip: str) -> bool:

@@ -100,7 +100,12 @@ def advance(
                 return Advance(outcome="blocked", closeouts=tuple(done))
             return _ended(ws, snapshot, done)
         if not is_complete(snapshot, milestone):
-            handed = _go_on(ws, lane_id, snapshot, milestone, task_id=task_id, hands_out=hands_out, wishes=wishes)
+            try:
+                handed = _go_on(ws, lane_id, snapshot, milestone, task_id=task_id, hands_out=hands_out, wishes=wishes)
+            except AiwError as error:
+                if error.kind != Kind.STATE or not _has_moved_on(ws, snapshot):
+                    raise
+                continue
             return Advance(outcome="task", claim=handed, closeouts=tuple(done))
         from ai_workflow.services import closeout
 
@@ -188,6 +193,11 @@ def _go_on(
 
     milestones.start(ws, lane_id, milestone.id, allow_unmerged=wishes.skips_unmerged)
     return claim.claim(ws, lane_id, task_id=task_id) if hands_out else None
+
+
+def _has_moved_on(ws: Workspace, snapshot: Snapshot) -> bool:
+    """Whether the state was changed since: what was refused may have been decided on what is no longer so."""
+    return ws.store.snapshot().require_project().serial != snapshot.require_project().serial
 
 
 def _choose(snapshot: Snapshot, wanted: str | None, *, active: Task | None, left: set[str]) -> Milestone | None:

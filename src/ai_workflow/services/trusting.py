@@ -103,6 +103,7 @@ def revoke(ws: Workspace) -> bool:
 def forget(ws: Workspace) -> None:
     """What uninstall takes along: the trust, unless another workspace of this repository needs it. Raises AiwError."""
     repository = ws.repository
+    trust.clear_unfinished(repository.common_dir)
     files = repository.git.run("ls-files", "-z", "--cached", "--others").stdout.decode("utf-8", "surrogateescape")
     own = repository.from_root(CONFIG_NAME)
     if any(path.rpartition("/")[2] == CONFIG_NAME and path != own for path in files.split("\0")):
@@ -120,6 +121,7 @@ def grant_own(ws: Workspace, paths: Sequence[str] | None = None) -> bool:
     Returns:
         Whether it is trusted now. A place that cannot be written is told and is no error.
     """
+    trust.clear_unfinished(ws.repository.common_dir)
     if is_trusted(ws):
         return True
     brought = [

@@ -166,22 +166,22 @@ class Rows:
         if not isinstance(row.get("schema_version"), int) or row["schema_version"] > SCHEMA_VERSION:
             self._damage(rel, ": written by another version of aiw")
             return None
-        if not self._accepts_old and not fits((find_kind(rel) or "project"), row) and not self._is_accepted(rel, text):
-            return None
+        if not self._accepts_old and not fits((find_kind(rel) or "project"), row):
+            return self._completed(rel, text, row)
         return row
 
-    def _is_accepted(self, rel: str, text: str | bytes) -> bool:
-        """Whether the file holds a record all the same: one with fewer fields, written by an earlier release."""
-        from ai_workflow.store.codec import KINDS, DecodeError, decode
+    def _completed(self, rel: str, text: str | bytes, row: Row) -> Row | None:
+        """The row with the fields that it lacks, when it is a record all the same: an earlier release wrote fewer."""
+        from ai_workflow.store.codec import KINDS, DecodeError, decode, encode
 
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
-            decode(KINDS[(find_kind(rel) or "project")], data, path=rel)
+            record = decode(KINDS[(find_kind(rel) or "project")], data, path=rel)
         except DecodeError as error:
             line = f":{error.damage.line}" if error.damage.line else ""
             self._damage(rel, f"{line}: {error.damage.message}")
-            return False
-        return True
+            return None
+        return {**json.loads(encode(record)), **row}
 
     def _refuse_legacy(self) -> None:
         from ai_workflow.store.legacy import is_legacy, legacy_error
