@@ -10,14 +10,11 @@ import errno
 import hashlib
 import os
 import stat
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.stamps import Stamp, stamp_of
 
-_UNFINISHED_S = 10.0
-"""From this age on, in seconds, nobody is writing a temporary any more."""
 _READ_CHUNK = 32 * 1024
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 _OWN_FLAGS = _READ_FLAGS | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -175,11 +172,14 @@ def write_file(path: str, data: bytes, *, temp_dir: str, durable: bool, mode: in
     return stamp
 
 
-def create_file(path: str, data: bytes) -> Stamp | None:
+def create_file(path: str, data: bytes, *, durable: bool = False) -> Stamp | None:
     """Makes a file that is not there yet, in place; parent folders are made. Half the cost of `write_file`.
 
-    Not synced, and torn when the process is killed on the way: only for what is written again then, that is the files
-    of a committed journal and the documents that follow them.
+    Torn when the process is killed on the way: only for what is written again then, that is the files of a committed
+    journal, the documents that follow them, and what lies in a folder of temporaries.
+
+    Args:
+        durable: whether its bytes are synced; its name is not.
 
     Returns:
         The stamp of exactly these bytes; None when something stands there, which is left alone.
@@ -190,7 +190,7 @@ def create_file(path: str, data: bytes) -> Stamp | None:
     for is_last in (False, True):
         with translated("write", path):
             try:
-                return _write_new(path, data, durable=False, mode=None)
+                return _write_new(path, data, durable=durable, mode=None)
             except FileExistsError:
                 return None
             except FileNotFoundError:
@@ -293,117 +293,3 @@ def _sync_file_system(path: str) -> bool:
         finally:
             os.close(descriptor)
     return True
-
-
-def write_folder(path: str, files: Mapping[str, bytes], *, temp_dir: str) -> None:
-    """Makes a folder with these files appear whole; synced.
-
-    Args:
-        path: where; nothing may be there but an empty folder.
-        files: POSIX path below it → content.
-        temp_dir: folder for the unfinished one, on the same file system.
-
-    Raises:
-        AiwError: IO.
-    """
-    make_directory(temp_dir)
-    make_directory(os.path.dirname(path))
-    temp = os.path.join(temp_dir, f"folder.{os.getpid()}.{os.urandom(4).hex()}")
-    with translated("write", path):
-        try:
-            for rel, data in files.items():
-                target = os.path.join(temp, *rel.split("/"))
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                _write_new(target, data, durable=True, mode=None)
-            os.replace(temp, path)
-        except BaseException:
-            import shutil
-
-            shutil.rmtree(temp, ignore_errors=True)
-            raise
-    sync_directory(os.path.dirname(path))
-
-
-def move_aside(path: str, target: str) -> None:
-    """Moves a file or folder to where nothing is yet; `-2`, `-3` … is added to the name while something is there.
-
-    Raises AiwError(IO).
-    """
-    make_directory(os.path.dirname(target))
-    with translated("move", path):
-        free, number = target, 2
-        while os.path.lexists(free):
-            free, number = f"{target}-{number}", number + 1
-        os.replace(path, free)
-
-
-def clear_unfinished(temp_dir: str, *, prefix: str | None = None) -> None:
-    """Removes what killed processes left in a folder of temporaries; a missing folder is fine.
-
-    Young ones stay: in a container that shares the folder, their process may be alive and not be seen from here. Among
-    other files only those count whose names begin with `prefix`.
-    """
-    try:
-        names = os.listdir(temp_dir)
-    except OSError:
-        return
-    for name in names:
-        stem = name.rpartition(".")[0]
-        if prefix is not None and not (name.startswith(prefix) and stem.rpartition(".")[2].isdigit()):
-            continue
-        path = os.path.join(temp_dir, name)
-        with contextlib.suppress(OSError, AiwError):
-            if time.time() - os.lstat(path).st_mtime > _UNFINISHED_S and not _is_alive(stem):
-                remove_tree(path)
-
-
-def _is_alive(stem: str) -> bool:
-    """Whether the process whose id ends the name of a temporary runs."""
-    pid = stem.rpartition(".")[2]
-    if not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def remove_empty_folders(path: str) -> None:
-    """Removes the folder and those below it, as far as nothing lies in them; links are not followed."""
-    for parent, _folders, _names in os.walk(path, topdown=False, followlinks=False):
-        with contextlib.suppress(OSError):
-            os.rmdir(parent)
-
-
-def remove_empty_folder(path: str) -> None:
-    """Removes the folder if nothing lies in it; one that is missing, or is not empty, is fine."""
-    with contextlib.suppress(OSError):
-        os.rmdir(path)
-
-
-def remove_tree(path: str) -> None:
-    """Removes a folder with everything in it, or a file; a missing one is fine, a link goes without what it leads to.
-
-    Killed half-way it can be repeated. Raises AiwError(IO).
-    """
-    if os.path.islink(path) or not os.path.isdir(path):
-        remove_file(path)
-        return
-    for parent, folders, names in os.walk(path, topdown=False, followlinks=False):
-        for name in names:
-            remove_file(os.path.join(parent, name))
-        for name in folders:
-            _remove_folder(os.path.join(parent, name))
-    _remove_folder(path)
-
-
-def _remove_folder(path: str) -> None:
-    """Removes an empty folder, or a link to one; a missing one is fine. Raises AiwError(IO)."""
-    if os.path.islink(path):
-        remove_file(path)
-        return
-    with translated("remove", path), contextlib.suppress(FileNotFoundError):
-        os.rmdir(path)

@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 
-from ai_workflow import fsio
+from ai_workflow import folders, fsio
 from ai_workflow.errors import AiwError
 
 TRUST_VARIABLE = "AIW_TRUST"
@@ -60,8 +60,8 @@ def grant(common_dir: str, *, at: str) -> None:
 
 def clear_unfinished(common_dir: str) -> None:
     """Removes what a `grant` that was killed left beside the token and beside the records. Never raises."""
-    fsio.clear_unfinished(common_dir, prefix=os.path.basename(token_path(common_dir)))
-    fsio.clear_unfinished(trust_folder(), prefix="")
+    folders.clear_unfinished(common_dir, prefix=os.path.basename(token_path(common_dir)))
+    folders.clear_unfinished(trust_folder(), prefix="")
 
 
 def revoke(common_dir: str) -> bool:

@@ -12,7 +12,8 @@ import os
 from collections.abc import Sequence
 
 from ai_workflow.errors import AiwError
-from ai_workflow.fsio import find_bytes, remove_empty_folder, remove_file
+from ai_workflow.folders import remove_empty_folder
+from ai_workflow.fsio import find_bytes, remove_file
 from ai_workflow.git.commits import changed_paths, read_index_entries, read_tree_entries
 from ai_workflow.git.refs import find_commit, split_note
 from ai_workflow.git.repository import Repository

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from ai_workflow import fsio
+from ai_workflow import folders, fsio
 from ai_workflow.config.load import list_given_keys, read_config_bytes
 from ai_workflow.config.ownership import (
     BLOCK_START,
@@ -103,7 +103,7 @@ def _go_on(ws: Workspace, *, is_dry_run: bool) -> Migrated:
     archive = f"{ws.config.workspace_dir}/{ARCHIVE}"
     if project.serial == 1 and os.path.isdir(ws.layout.in_root(archive)) and not is_dry_run:
         _update_gitignore(ws)
-        fsio.remove_empty_folders(ws.layout.state)
+        folders.remove_empty_folders(ws.layout.state)
         ws.documents.write_handoffs(snapshot)
     return Migrated(outcome="already_migrated", archive=archive if os.path.isdir(ws.layout.in_root(archive)) else "")
 

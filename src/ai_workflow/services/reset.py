@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from ai_workflow import fsio
+from ai_workflow import folders, fsio
 from ai_workflow.config.ownership import handoff_paths, plan_path
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.refs import list_branches
@@ -221,7 +221,7 @@ def _put_generated(ws: Workspace, wanted: Mapping[str, bytes]) -> bool:
             fsio.write_file(ws.layout.to_write(rel), data, temp_dir=ws.layout.temp, durable=False)
     for rel in state_archive.generated_roots(ws):
         if rel.endswith("/"):
-            fsio.remove_empty_folders(ws.layout.in_root(rel.rstrip("/")))
+            folders.remove_empty_folders(ws.layout.in_root(rel.rstrip("/")))
     return there != wanted
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ai_workflow import fsio
+from ai_workflow import folders
 from ai_workflow.errors import AiwError
 from ai_workflow.services.workspace import Workspace
 
@@ -20,7 +20,7 @@ def resume(ws: Workspace, *, needs_state: bool = True) -> None:
         AiwError: LOCKED when the killed command's git is still running, IO, CORRUPT; STATE when commits hold work of
             aiw and there is no state.
     """
-    fsio.clear_unfinished(ws.layout.temp)
+    folders.clear_unfinished(ws.layout.temp)
     if ws.store.recover():
         ws.talk("an interrupted command was completed from its journal")
     if needs_state and not os.path.lexists(ws.layout.project) and not ws.store.snapshot().damaged:

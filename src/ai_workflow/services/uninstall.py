@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from ai_workflow import fsio
+from ai_workflow import folders, fsio
 from ai_workflow.config.detect import detect_checks
 from ai_workflow.config.ownership import (
     backlog_path,
@@ -169,11 +169,11 @@ def _sort_generated(ws: Workspace, rel: str) -> tuple[list[str], list[str]]:
     top = ws.layout.in_root(rel.rstrip("/"))
     if rel not in names or os.path.islink(top):
         return own, strangers
-    for parent, folders, files in os.walk(top):
-        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+    for parent, below, files in os.walk(top):
+        links = [name for name in below if os.path.islink(os.path.join(parent, name))]
         for name in sorted((*files, *links)):
-            below = os.path.relpath(os.path.join(parent, name), top).replace(os.sep, "/")
-            (own if names[rel].fullmatch(below) else strangers).append(rel + below)
+            place = os.path.relpath(os.path.join(parent, name), top).replace(os.sep, "/")
+            (own if names[rel].fullmatch(place) else strangers).append(rel + place)
     return own, strangers
 
 
@@ -268,7 +268,7 @@ def _remove(ws: Workspace, removal: Removal) -> None:
     last = (state, locks, CONFIG_NAME)
     for rel in removal.removed:
         if rel not in last:
-            fsio.remove_tree(ws.layout.in_root(rel.rstrip("/")))
+            folders.remove_tree(ws.layout.in_root(rel.rstrip("/")))
     if removal.gitignore is not None:
         _clean_gitignore(ws, removal.gitignore)
     git = ws.repository.git
@@ -288,9 +288,9 @@ def _remove_state(ws: Workspace) -> None:
     for name in sorted(os.listdir(ws.layout.state)) if os.path.isdir(ws.layout.state) else []:
         # The digests of aiw's documents are in project.json, so that it goes after everything that it tells apart.
         if name != "project.json":
-            fsio.remove_tree(os.path.join(ws.layout.state, name))
-    fsio.remove_tree(ws.layout.state)
-    fsio.remove_tree(ws.layout.locks)
+            folders.remove_tree(os.path.join(ws.layout.state, name))
+    folders.remove_tree(ws.layout.state)
+    folders.remove_tree(ws.layout.locks)
 
 
 def _clean_git_folder(ws: Workspace) -> None:
@@ -324,5 +324,5 @@ def _remove_folders(ws: Workspace, removal: Removal) -> None:
     for rel in dict.fromkeys(path.rstrip("/") if path.endswith("/") else path.rpartition("/")[0] for path in paths):
         parts = rel.split("/") if rel else []
         while parts:
-            fsio.remove_empty_folder(os.path.join(ws.root, *parts))
+            folders.remove_empty_folder(os.path.join(ws.root, *parts))
             parts.pop()

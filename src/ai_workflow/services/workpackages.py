@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ai_workflow import fsio
+from ai_workflow import folders, fsio
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.models.base import Record
 from ai_workflow.models.plan import Finding
@@ -132,9 +132,9 @@ def _place_pack(ws: Workspace, request: PackRequest, folder: str, files: dict[st
             )
         number = fsio.sha256_of(current or b"")[:12]
         kept = f"{ws.config.workspace_dir}/archive/replaced/{request.slug}-{number}"
-        fsio.move_aside(target, ws.layout.to_write(kept))
+        folders.move_aside(target, ws.layout.to_write(kept))
         copies = (kept,)
-    fsio.write_folder(target, files, temp_dir=ws.layout.temp)
+    folders.write_folder(target, files, temp_dir=ws.layout.temp)
     return copies
 
 

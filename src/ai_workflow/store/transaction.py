@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 
-from ai_workflow import fsio
+from ai_workflow import folders, fsio
 from ai_workflow.clock import Clock
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.locks import KernelLock
@@ -201,7 +201,7 @@ class Store:
         copy = f"{self.layout.workspace_rel}/archive/damaged/{stem}-{mark}{ending}"
         with self._locked_for_repair("repair a damaged file"):
             if seen is None:
-                fsio.move_aside(path, self.layout.to_write(copy))
+                folders.move_aside(path, self.layout.to_write(copy))
             else:
                 if fsio.find_bytes(path) != seen:
                     return None

@@ -11,7 +11,7 @@ import base64
 import os
 from collections.abc import Callable, Mapping
 
-from ai_workflow import fsio
+from ai_workflow import folders, fsio
 from ai_workflow.store.journal import Journal, JournalFile, apply_journal, drop_journal, write_journal
 from ai_workflow.store.layout import Layout
 
@@ -61,14 +61,14 @@ class WholeState:
 
     def remove_empty_folders(self) -> None:
         """Removes the folders of the state in which nothing lies."""
-        fsio.remove_empty_folders(self._layout.state)
+        folders.remove_empty_folders(self._layout.state)
 
 
 def read_files(folder: str) -> dict[str, bytes]:
     """POSIX path below the folder → bytes, of every plain file; links are not followed. Raises AiwError(IO)."""
     found = {}
-    for parent, folders, names in os.walk(folder, followlinks=False):
-        folders.sort()
+    for parent, below, names in os.walk(folder, followlinks=False):
+        below.sort()
         for name in sorted(names):
             path = os.path.join(parent, name)
             if os.path.isfile(path) and not os.path.islink(path):
