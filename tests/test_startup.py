@@ -76,7 +76,6 @@ def test_status_needs_no_records_no_yaml_and_no_process(project: Project) -> Non
         "ai_workflow.store.index",
         "ai_workflow.store.layout",
         "ai_workflow.store.looks",
-        "ai_workflow.store.records",
         "ai_workflow.store.rows",
         "ai_workflow.store.shapes",
     }

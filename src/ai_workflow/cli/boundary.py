@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 def guarded(dispatch: Callable[[Sequence[str], Globals], int], words: Sequence[str]) -> int:
     """Runs the command and answers every exception with an exit code."""
-    return _leave(_answer(dispatch, words))
+    try:
+        code = _answer(dispatch, words)
+    except Exception as error:  # noqa: BLE001 - the boundary: a defect of ours must not show a traceback
+        code = _crash(error, words)
+    return _leave(code)
 
 
 def _answer(dispatch: Callable[[Sequence[str], Globals], int], words: Sequence[str]) -> int:
@@ -36,8 +40,6 @@ def _answer(dispatch: Callable[[Sequence[str], Globals], int], words: Sequence[s
     except SystemExit as error:
         # argparse ends `--help` this way.
         return error.code if isinstance(error.code, int) else ExitCode.OK
-    except Exception as error:  # noqa: BLE001 - the boundary: a defect of ours must not show a traceback
-        return _crash(error, words)
     return code
 
 
@@ -131,14 +133,27 @@ def _report(error: AiwError, settings: Globals) -> int:
 
 
 def _crash(error: BaseException, words: Sequence[str]) -> int:
+    # The defect may lie in what writes reports as well: then the kind of the error is all that is told.
+    what, place = type(error).__name__, "nowhere: the report could not be written"
+    try:
+        from ai_workflow.policy.secrets import mask
+
+        what = f"{what}: {mask(str(error))}"
+        place = _write_report(mask(_format_report(error, words)))
+    except Exception:  # noqa: BLE001, S110 - the boundary's own last resort
+        pass
+    tell(f"error: aiw stopped on a defect of its own: {what}\n")
+    tell(f"hint: nothing is lost, the next command completes or drops what was under way; the report is in {place}\n")
+    return ExitCode.INTERNAL
+
+
+def _format_report(error: BaseException, words: Sequence[str]) -> str:
     import platform
-    import tempfile
     import traceback
 
     from ai_workflow import __version__
-    from ai_workflow.policy.secrets import mask
 
-    text = "\n".join(
+    return "\n".join(
         (
             f"# aiw {__version__} stopped on a defect of its own",
             "",
@@ -151,14 +166,12 @@ def _crash(error: BaseException, words: Sequence[str]) -> int:
             "",
         )
     )
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="aiw-report-", suffix=".md", delete=False, encoding="utf-8"
-        ) as stream:
-            stream.write(mask(text))
-            place = stream.name
-    except OSError:
-        place = "nowhere: the report could not be written"
-    tell(f"error: aiw stopped on a defect of its own: {type(error).__name__}: {mask(str(error))}\n")
-    tell(f"hint: nothing is lost, the next command completes or drops what was under way; the report is in {place}\n")
-    return ExitCode.INTERNAL
+
+
+def _write_report(text: str) -> str:
+    """Where it was written. Raises OSError."""
+    import tempfile
+
+    with tempfile.NamedTemporaryFile("w", prefix="aiw-report-", suffix=".md", delete=False, encoding="utf-8") as stream:
+        stream.write(text)
+        return stream.name

@@ -13,7 +13,6 @@ from ai_workflow.errors import AiwError, Kind
 from ai_workflow.store.index import Column, read_index
 from ai_workflow.store.layout import KIND_FOLDERS, Layout, find_kind
 from ai_workflow.store.looks import find_changed, look_at
-from ai_workflow.store.records import read_records
 from ai_workflow.store.shapes import fits
 
 SCHEMA_VERSION = 2
@@ -100,6 +99,8 @@ class Rows:
 
     def document(self, kind: str) -> Iterator[str]:
         """`{"tasks": [every healthy entity of the kind, by number]}`, indented, in pieces of whole lines."""
+        from ai_workflow.store.records import read_records
+
         key = f"{kind}s"
         remembered = None if self._overlay else read_records(self._layout, kind)
         if remembered is None:
