@@ -29,7 +29,7 @@ def test_all_commands_run_in_order_whatever_fails(tmp_path: Path) -> None:
     assert [(each.command, each.status, each.exit_code, each.output_tail) for each in results] == [
         ("echo one; exit 3", "failed", 3, "one\n"),
         ("echo two", "passed", 0, "two\n"),
-        ("no-such-tool 2>/dev/null", "failed", 127, ""),
+        ("no-such-tool 2>/dev/null", "not_started", None, ""),
     ]
     assert started == [command.run for command in commands]
     assert b"".join(pieces) == b"one\ntwo\n"
@@ -57,6 +57,26 @@ def test_what_cannot_start_says_why(tmp_path: Path) -> None:
     result = _run_one(tmp_path / "gone", "true")
     assert (result.status, result.exit_code, result.duration_s) == ("not_started", None, 0.0)
     assert result.output_tail == f"cannot run `/bin/sh` in {tmp_path}/gone: there is no such folder"
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("no-such-program-anywhere --all", "not_started"),
+        ("  no-such-program-anywhere\n", "not_started"),
+        ("./missing.sh", "failed"),
+        ("sh -c 'no-such-program-anywhere'", "failed"),
+        ("exit 127", "failed"),
+        ("cd . && no-such-program-anywhere", "failed"),
+        ("A=1 no-such-program-anywhere", "failed"),
+    ],
+)
+def test_a_program_that_is_not_installed_did_not_start(tmp_path: Path, command: str, status: str) -> None:
+    """Only the program that the command itself names: what a script misses may be the task's doing."""
+    result = _run_one(tmp_path, command)
+    assert result.status == status
+    assert result.exit_code == (None if status == "not_started" else 127)
+    assert status == "failed" or "no-such-program-anywhere" in result.output_tail
 
 
 def test_output_of_any_encoding_becomes_text(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from ai_workflow.checks.live import LiveOutput
@@ -11,7 +12,7 @@ from ai_workflow.config.schema import CheckCommand
 from ai_workflow.errors import AiwError
 from ai_workflow.models.run import CheckResult, CheckStatus
 from ai_workflow.policy.secrets import mask
-from ai_workflow.process import run_watched
+from ai_workflow.process import run, run_watched
 from ai_workflow.repository_variables import REPOSITORY_VARIABLES
 
 __all__ = ["CheckCommand", "check_environment", "run_checks"]
@@ -19,6 +20,10 @@ __all__ = ["CheckCommand", "check_environment", "run_checks"]
 CHECK_VARIABLE = "AIW_CHECK"
 """Set to 1 in every check, so that a test suite can tell."""
 
+_NOT_FOUND = 127
+"""What a shell ends with when it found no such command (POSIX, Shell Command Language 2.8.2)."""
+_PROGRAM = re.compile(r"[\w.+-]+")
+"""A name to be found on PATH; a path is a file of the repository, and its absence may well be the task's fault."""
 _TAIL_BYTES = 64 * 1024
 _NOTE_BYTES = 100
 """Room for the line that says what was left out."""
@@ -98,14 +103,28 @@ def _run_check(
         status = "timed_out"
     elif done.returncode == 0:
         status = "passed"
+    elif done.returncode == _NOT_FOUND and _is_missing(command.run, cwd=cwd, env=env):
+        status = "not_started"
     return CheckResult(
         command=shown,
         status=status,
-        exit_code=done.returncode,
+        exit_code=None if status == "not_started" else done.returncode,
         duration_s=round(done.duration_s, 3),
         output_tail=_render_tail(done.tail, truncated_bytes=done.truncated_bytes),
         timed_out=done.timed_out,
     )
+
+
+def _is_missing(command: str, *, cwd: str | os.PathLike[str], env: Mapping[str, str]) -> bool:
+    """Whether the program that the command begins with is not there, so that the task cannot be at fault.
+
+    A shell gives the same exit code when a script did not find something; only the first word is asked about.
+    """
+    word = command.split(maxsplit=1)[0] if command.strip() else ""
+    if _PROGRAM.fullmatch(word) is None:
+        return False
+    asked = run(("/bin/sh", "-c", 'command -v "$1"', "sh", word), cwd=cwd, env=env)
+    return asked.returncode != 0
 
 
 def _render_tail(tail: bytes, *, truncated_bytes: int) -> str:
