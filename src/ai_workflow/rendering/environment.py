@@ -95,6 +95,8 @@ def render_template(name: str, values: Mapping[str, object], *, overrides: str |
     environment = make_environment(overrides)
     try:
         text = environment.get_template(name).render(values)
+    except AiwError:
+        raise
     except Exception as error:
         # Filters raise what they like, even AssertionError: it is the template that is wrong.
         raise _explain(error, name, values, overrides) from error
