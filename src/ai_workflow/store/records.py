@@ -47,7 +47,21 @@ class Records:
         """The text of each element, indented by four spaces, in the order of the names."""
         text = self.document
         inner = text[text.index(_FIRST) + len(_FIRST) : -len(_LAST)]
-        return [f"    {{\n{one.decode()}\n    }}" for one in inner.split(_BETWEEN)] if self.names else []
+        # Bytes that are no text can only be in a file that somebody made up, of which no element counts.
+        return (
+            [f"    {{\n{one.decode(errors='replace')}\n    }}" for one in inner.split(_BETWEEN)] if self.names else []
+        )
+
+    def is_whole(self, kind: str) -> bool:
+        """Whether its parts belong together; a file that came with a clone may hold anything."""
+        count = len(self.names)
+        text = self.document
+        if not count:
+            return text == b'{\n  "%ss": []\n}\n' % kind.encode()
+        is_framed = text.startswith(b'{\n  "%ss": [\n%s' % (kind.encode(), _FIRST)) and text.endswith(_LAST)
+        are_names = all(isinstance(name, str) for name in self.names)
+        are_looks = len(self.looks) == 3 and all(len(part) == count for part in self.looks)
+        return is_framed and are_names and are_looks and text.count(_BETWEEN) == count - 1
 
 
 def read_records(layout: Layout, kind: str) -> Records | None:
@@ -59,8 +73,9 @@ def read_records(layout: Layout, kind: str) -> Records | None:
         if sum_line != _sum_line(head, document):
             return None
         names, looks = json.loads(head)
-        return Records(names, looks, document)
-    except (OSError, ValueError, TypeError):
+        found = Records(names, looks, document)
+        return found if found.is_whole(kind) else None
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 
