@@ -147,6 +147,17 @@ def test_records_that_somebody_made_up_count_for_nothing(store: Store, head: str
     assert len(make_store(Path(store.layout.root)).snapshot().tasks) == COUNT
 
 
+@pytest.mark.parametrize("name", ["index.json", "records-task.json"])
+def test_a_link_in_their_place_is_not_read(store: Store, name: str) -> None:
+    path = Path(store.layout.locks) / name
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert counted(store) == {"ready": COUNT}
+    assert "".join(Rows(store.layout).document("task")) == printed(store)
+    touch(make_store(Path(store.layout.root)))
+    assert path.is_symlink() is (name == "records-task.json")
+
+
 def test_files_that_come_and_go_are_seen(store: Store) -> None:
     path_of(store, 7).unlink()
     path_of(store, 8).write_text("{")

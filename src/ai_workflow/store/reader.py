@@ -98,9 +98,9 @@ class StateReader:
         was = self._columns.get(kind)
         stamps: dict[str, Sequence[int]] = {}
         if was is not None:
-            rows = zip(was.names, zip(*was.looks, strict=True), was.results, strict=True)
+            seen = zip(was.names, zip(*was.looks, strict=True), was.results, strict=True)
             # Not that of a file which an earlier transaction wrote anew: somebody may put the old one back.
-            stamps.update((name, look) for name, look, result in rows if result is entities.get(name[:-5]))
+            stamps.update((name, look) for name, look, result in seen if result is entities.get(name[:-5]))
         folder = f"{KIND_FOLDERS[kind]}/"
         for rel, stamp in written.items():
             if rel.startswith(folder):

@@ -13,6 +13,7 @@ import os
 import zlib
 
 from ai_workflow import __version__
+from ai_workflow.config.place import open_own
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.looks import Looks
 
@@ -67,7 +68,7 @@ class Records:
 def read_records(layout: Layout, kind: str) -> Records | None:
     """What was remembered of a kind; None when there is nothing that can be used."""
     try:
-        with open(_path(layout, kind), "rb") as stream:
+        with open_own(_path(layout, kind)) as stream:
             sum_line, head = stream.readline(), stream.readline()
             document = stream.read()
         if sum_line != _sum_line(head, document):
