@@ -158,6 +158,17 @@ def test_a_link_in_their_place_is_not_read(store: Store, name: str) -> None:
     assert path.is_symlink() is (name == "records-task.json")
 
 
+def test_an_edit_in_the_same_second_is_seen_where_times_are_whole_seconds(store: Store) -> None:
+    path, second_ns = path_of(store, 7), time.time_ns() // 10**9 * 10**9
+    os.utime(path, ns=(second_ns, second_ns))
+    time.sleep(0.03)
+    os.unlink(Path(store.layout.locks) / "index.json")
+    touch(make_store(Path(store.layout.root)))
+    edit_in_place(path)
+    os.utime(path, ns=(second_ns, second_ns))
+    assert counted(store) == {"ready": COUNT - 1, "block": 1}
+
+
 def test_files_that_come_and_go_are_seen(store: Store) -> None:
     path_of(store, 7).unlink()
     path_of(store, 8).write_text("{")
