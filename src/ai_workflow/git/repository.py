@@ -131,11 +131,8 @@ def _find_plain(root: str) -> str | None:
             return None
         top = parent
     git_dir = os.path.join(top, ".git")
-    try:
-        config = read_bytes(os.path.join(git_dir, "config")).lower()
-        head = read_bytes(os.path.join(git_dir, "HEAD"))
-    except (AiwError, FileNotFoundError):
-        return None
+    config = read_bytes(os.path.join(git_dir, "config")).lower()
+    head = read_bytes(os.path.join(git_dir, "HEAD"))
     is_whole = not os.path.islink(git_dir) and all(os.path.isdir(f"{git_dir}/{name}") for name in ("objects", "refs"))
     is_whole = is_whole and _HEAD.fullmatch(head) is not None and not os.path.lexists(f"{git_dir}/commondir")
     is_own = all(os.stat(path).st_uid == os.geteuid() for path in (top, git_dir))
@@ -148,7 +145,11 @@ def find_repository(root: str) -> Repository | None:
     Raises:
         AiwError: IO when git is missing; GIT, in its words, when it refuses to use the one that is there.
     """
-    plain = _find_plain(root)
+    try:
+        plain = _find_plain(root)
+    except (AiwError, OSError):
+        # What cannot be looked at, git is asked about.
+        plain = None
     if plain is not None:
         return Repository(root, top=plain, git_dir=f"{plain}/.git", common_dir=f"{plain}/.git")
     asked = ("--path-format=absolute", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")
