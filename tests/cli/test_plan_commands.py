@@ -185,3 +185,9 @@ def test_a_cycle_is_printed(project: Project) -> None:
     result = project.aiw("plan", "validate", code=1)
     assert "Add the reader" in result.stdout
     assert "cycle" in result.stdout
+
+
+def test_a_scope_of_thousands_of_folders_is_one_that_matches_nothing(project: Project) -> None:
+    project.plan(PARSER_PLAN.replace("docs/parser.md", "a/" * 1500 + "parser.md"))
+    found = project.aiw("plan", "validate", "--json").json
+    assert [one["code"] for one in found["findings"] if one["message"].startswith("`a/a/")] == ["scope-matches-nothing"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -77,11 +78,24 @@ def half(tmp_path: Path) -> Path:
     return folder
 
 
+def no_head(tmp_path: Path) -> Path:
+    folder = make(make(tmp_path / "around") / "no-head")
+    (folder / ".git/HEAD").write_text("")
+    return folder
+
+
+def shared(tmp_path: Path) -> Path:
+    folder = make(tmp_path / "shared")
+    shutil.copytree(folder / ".git", tmp_path / "common")
+    (folder / ".git/commondir").write_text("../../common")
+    return folder
+
+
 def none(tmp_path: Path) -> Path:
     return tmp_path
 
 
-ASKED = (worktree, separate_folder, tree_elsewhere, tree_elsewhere_by_include, bare, half, none)
+ASKED = (worktree, separate_folder, tree_elsewhere, tree_elsewhere_by_include, bare, half, no_head, shared, none)
 
 
 @pytest.mark.parametrize("prepare", [usual, below, by_link, *ASKED])
@@ -102,6 +116,23 @@ def test_it_is_what_git_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pr
     found = find_repository(str(folder))
     assert (found and [found.top, found.git_dir, found.common_dir]) == expected
     assert (tmp_path / "trace").exists() is (prepare in ASKED)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ('[core]\n\tbare = "true"', "must be run in a work tree"),
+        ("[core]\n\tbare = 5", "must be run in a work tree"),
+        ("[core]\n\trepositoryFormatVersion = 99", "found 99"),
+        ("[core]\n\trepositoryFormatVersion = 1\n[extensions]\n\tnoSuch = true", "nosuch"),
+    ],
+)
+def test_what_git_refuses_is_refused_in_its_words(tmp_path: Path, setting: str, words: str) -> None:
+    folder = make(tmp_path / "one")
+    with (folder / ".git/config").open("a") as config:
+        config.write(setting + "\n")
+    with pytest.raises(AiwError, match=words):
+        find_repository(str(folder))
 
 
 def test_the_head_is_what_git_says_or_unknown(tmp_path: Path) -> None:

@@ -99,3 +99,22 @@ def test_ten_megabytes_take_a_few_seconds() -> None:
     started_s = time.monotonic()
     assert find_secrets(data[:10_000_000]) == ()
     assert time.monotonic() - started_s < 20
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Verify: DATABASE_URL=postgresql://app:billing_7_kw@localhost:5432/app uv run pytest",
+        "Verify: MONGO_URL=mongodb://app:app-dev-9@127.0.0.1/app npm test",
+        "Verify: DB_PASSWORD=devpassword1 make integration",
+        "Verify: SA_PASSWORD=YourStrong!Passw0rd make mssql",
+    ],
+)
+def test_what_a_plan_starts_for_a_test_on_this_machine_is_no_secret(line: str) -> None:
+    assert find_secrets(line.encode()) == ()
+
+
+@pytest.mark.parametrize("host", ["db.corp.io", "localhost.corp.io", "127.0.0.11"])
+def test_a_password_for_another_machine_is_one(host: str) -> None:
+    url = "postgresql://app:" + "billing" + f"_7_kw@{host}/app"
+    assert [found.rule for found in find_secrets(url.encode())] == ["url-password"]

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from ai_workflow import __version__
 from ai_workflow.clock import FixedClock
 from ai_workflow.models.project import Project
 from ai_workflow.models.snapshot import Changes
@@ -96,6 +98,74 @@ def keep_time_and_size(path: Path) -> None:
 @pytest.mark.parametrize("edit", [edit_in_place, replace_by_rename, keep_time_and_size])
 def test_an_edit_by_hand_is_seen(store: Store, edit: Callable[[Path], None]) -> None:
     edit(path_of(store, 7))
+    assert counted(store) == {"ready": COUNT - 1, "block": 1}
+
+
+def test_a_file_put_back_after_two_changes_of_one_process_is_seen(store: Store, tmp_path: Path) -> None:
+    """As a backup of hard links does: time, size and inode are those that the process had seen before its changes."""
+    kept = tmp_path / "kept.json"
+    os.link(path_of(store, 7), kept)
+    other = make_store(tmp_path)
+    with other.transaction("first") as change:
+        change.apply(Changes(put=(replace(change.before.tasks["TASK-007"], status="done"),)))
+    os.unlink(Path(store.layout.locks) / "index.json")
+    touch(other)
+    os.replace(kept, path_of(store, 7))
+    assert make_store(tmp_path).snapshot().tasks["TASK-007"].status == "ready"
+    assert counted(store) == {"ready": COUNT}
+    assert "".join(Rows(store.layout).document("task")) == printed(store)
+
+
+def forge(store: Store, head: str, document: bytes) -> None:
+    """Remembered records as a clone may bring them, with the right checksum."""
+    rest = head.encode() + b"\n" + document
+    first = f"aiw {__version__} records 1 {zlib.crc32(rest):08x}\n".encode()
+    (Path(store.layout.locks) / "records-task.json").write_bytes(first + rest)
+
+
+NAMES = json.dumps([f"TASK-{number:03}.json" for number in range(1, COUNT + 1)])
+ONES = json.dumps([1] * COUNT)
+ELEMENT = b'{\n  "tasks": [\n    {\n      "a": 1\n    }\n  ]\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("head", "document"),
+    [
+        (f"[{NAMES}, [{ONES}, {ONES}, {ONES}]]", ELEMENT),
+        (f"[{NAMES}, [{ONES}, {ONES}, {ONES}]]", ELEMENT.replace(b"{\n      ", b"\xff\n    },\n    {\n" * (COUNT - 1))),
+        ('[["TASK-001.json"], [[1], [2], [3]]]', b"[]"),
+        ('[["TASK-001.json"], [[1], [2]]]', ELEMENT),
+        ('[["TASK-001.json"], [1, 2, 3]]', ELEMENT),
+        ("[[[]], [[1], [2], [3]]]", ELEMENT),
+        ("[null, null]", ELEMENT),
+        ("[" * 100_000, ELEMENT),
+    ],
+)
+def test_records_that_somebody_made_up_count_for_nothing(store: Store, head: str, document: bytes) -> None:
+    forge(store, head, document)
+    assert "".join(Rows(store.layout).document("task")) == printed(store)
+    assert len(make_store(Path(store.layout.root)).snapshot().tasks) == COUNT
+
+
+@pytest.mark.parametrize("name", ["index.json", "records-task.json"])
+def test_a_link_in_their_place_is_not_read(store: Store, name: str) -> None:
+    path = Path(store.layout.locks) / name
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert counted(store) == {"ready": COUNT}
+    assert "".join(Rows(store.layout).document("task")) == printed(store)
+    touch(make_store(Path(store.layout.root)))
+    assert path.is_symlink() is (name == "records-task.json")
+
+
+def test_an_edit_in_the_same_second_is_seen_where_times_are_whole_seconds(store: Store) -> None:
+    path, second_ns = path_of(store, 7), time.time_ns() // 10**9 * 10**9
+    os.utime(path, ns=(second_ns, second_ns))
+    time.sleep(0.03)
+    os.unlink(Path(store.layout.locks) / "index.json")
+    touch(make_store(Path(store.layout.root)))
+    edit_in_place(path)
+    os.utime(path, ns=(second_ns, second_ns))
     assert counted(store) == {"ready": COUNT - 1, "block": 1}
 
 

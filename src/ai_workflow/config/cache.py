@@ -11,8 +11,8 @@ import json
 import os
 
 from ai_workflow import __version__
-from ai_workflow.config.place import CONFIG_NAME
-from ai_workflow.stamps import RACY_NS, find_stamp
+from ai_workflow.config.place import CONFIG_NAME, open_own
+from ai_workflow.stamps import find_stamp, is_settled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ def read_stamp(root: str) -> list[int] | None:
 def find_cached(root: str) -> dict[str, Any] | None:
     """The fields given to `write_cached` for the config as it is now, or None."""
     try:
-        with open(os.path.join(root, *_PATH), "rb") as stream:
+        with open_own(os.path.join(root, *_PATH)) as stream:
             cached = json.load(stream)
         is_right = cached["version"] == __version__ and cached["stamp"] == read_stamp(root)
-        is_settled = int(cached["written_ns"]) - int(cached["stamp"][0]) >= RACY_NS
-        return dict(cached["fields"]) if is_right and is_settled else None
+        was_settled = is_settled(int(cached["stamp"][0]), int(cached["written_ns"]))
+        return dict(cached["fields"]) if is_right and was_settled else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

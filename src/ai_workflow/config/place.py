@@ -6,6 +6,10 @@ import os
 
 from ai_workflow.errors import AiwError, Kind
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
 CONFIG_NAME = ".ai-workflow.yaml"
 
 
@@ -18,6 +22,15 @@ def find_root(start: str | os.PathLike[str]) -> str | None:
             return None
         folder = parent
     return folder
+
+
+def open_own(path: str) -> BinaryIO:
+    """Opens a derived file of aiw for reading; not through a link, which may have come with a clone and lead anywhere.
+
+    Raises OSError.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    return os.fdopen(os.open(path, flags), "rb")
 
 
 def require_inside(root: str | os.PathLike[str], rel: str) -> str:

@@ -10,6 +10,8 @@ from ai_workflow.models.base import Record
 
 _BATCH_BYTES = 32 * 1024 * 1024
 _SUBMODULE = "160000"
+DIFF_OPTIONS = ("-r", "-z", "--no-renames", "--ignore-submodules=none")
+"""Of `git diff-tree`: every path of its own, submodules too that `.gitmodules` says to ignore."""
 
 
 class TreeChange(Record, frozen=True, kw_only=True):
@@ -22,7 +24,7 @@ class TreeChange(Record, frozen=True, kw_only=True):
 
 def read_changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
     """What differs between two commits or trees; a rename is a path that goes and one that comes. Raises GIT."""
-    return parse_changes(git.run("diff-tree", "-r", "-z", "--no-renames", old, new).stdout)
+    return parse_changes(git.run("diff-tree", *DIFF_OPTIONS, old, new).stdout)
 
 
 def parse_changes(data: bytes) -> tuple[TreeChange, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.fsio import read_bytes, remove_file, translated, write_file
-from ai_workflow.git.blobs import TreeChange, parse_changes
+from ai_workflow.git.blobs import DIFF_OPTIONS, TreeChange, parse_changes
 from ai_workflow.git.repository import Repository
 from ai_workflow.git.runner import Git, message_of
 from ai_workflow.models.base import Record
@@ -154,7 +154,7 @@ def write_empty_tree(git: Git) -> str:
 
 def changed_paths(git: Git, one: str, other: str) -> tuple[str, ...]:
     """Paths that differ between two trees or commits."""
-    done = git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other)
+    done = git.run("diff-tree", *DIFF_OPTIONS, "--name-only", one, other)
     return tuple(os.fsdecode(field) for field in done.stdout.split(b"\0") if field)
 
 
@@ -175,8 +175,9 @@ class Made(Record, frozen=True, kw_only=True):
 
 def read_made(git: Git, revision: str) -> Made | None:
     """The commit of a revision, or None when there is none."""
-    args = ("--root", "-r", "-z", "--no-renames", "--format=%H %P", "--end-of-options", f"{revision}^{{commit}}")
-    done = git.run("diff-tree", *args, ok=None)
+    # Always: else a merge, or a commit that changes nothing, is not even named.
+    args = ("--root", "--always", "--format=%H %P", "--end-of-options", f"{revision}^{{commit}}")
+    done = git.run("diff-tree", *DIFF_OPTIONS, *args, ok=None)
     if done.returncode != 0:
         return None
     ids, _, raw = done.stdout.partition(b"\0")

@@ -21,9 +21,12 @@ _UNFINISHED = {
 
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-
-
-_BARE = re.compile(rb"bare\s*(=\s*(true|yes|on|1)|$)", re.MULTILINE)
+_HEAD = re.compile(rb"ref:\s*refs/.*|[0-9a-f]{40,64}\s*", re.DOTALL)
+"""Anything else in `HEAD`, and git takes the folder for no repository and looks further up."""
+_UNUSUAL = re.compile(
+    rb"worktree|include|extensions|bare(?!\s*=\s*false\s*$)|formatversion(?!\s*=\s*0\s*$)", re.MULTILINE
+)
+"""In a config, in lower case: what may put the work tree elsewhere, or make git refuse the repository."""
 
 
 class Repository:
@@ -113,8 +116,8 @@ def _read_text(path: str) -> str:
 def _find_plain(root: str) -> str | None:
     """Top of the repository when it is laid out as usual, found without a process; None when git has to be asked.
 
-    Usual is a folder `.git` of the user's own, with a config that puts the work tree nowhere else
-    (gitrepository-layout(5)).
+    Usual is a folder `.git` of the user's own, whole and not shared, with a config of the first format that puts the
+    work tree nowhere else (gitrepository-layout(5)).
     """
     if "GIT_CEILING_DIRECTORIES" in os.environ:
         return None
@@ -128,14 +131,12 @@ def _find_plain(root: str) -> str | None:
             return None
         top = parent
     git_dir = os.path.join(top, ".git")
-    try:
-        config = read_bytes(os.path.join(git_dir, "config")).lower()
-    except (AiwError, FileNotFoundError):
-        return None
+    config = read_bytes(os.path.join(git_dir, "config")).lower()
+    head = read_bytes(os.path.join(git_dir, "HEAD"))
     is_whole = not os.path.islink(git_dir) and all(os.path.isdir(f"{git_dir}/{name}") for name in ("objects", "refs"))
-    is_usual = not any(word in config for word in (b"worktree", b"include")) and not _BARE.search(config)
+    is_whole = is_whole and _HEAD.fullmatch(head) is not None and not os.path.lexists(f"{git_dir}/commondir")
     is_own = all(os.stat(path).st_uid == os.geteuid() for path in (top, git_dir))
-    return top if is_whole and is_usual and is_own and os.path.isfile(f"{git_dir}/HEAD") else None
+    return top if is_whole and is_own and not _UNUSUAL.search(config) else None
 
 
 def find_repository(root: str) -> Repository | None:
@@ -144,7 +145,11 @@ def find_repository(root: str) -> Repository | None:
     Raises:
         AiwError: IO when git is missing; GIT, in its words, when it refuses to use the one that is there.
     """
-    plain = _find_plain(root)
+    try:
+        plain = _find_plain(root)
+    except (AiwError, OSError):
+        # What cannot be looked at, git is asked about.
+        plain = None
     if plain is not None:
         return Repository(root, top=plain, git_dir=f"{plain}/.git", common_dir=f"{plain}/.git")
     asked = ("--path-format=absolute", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")

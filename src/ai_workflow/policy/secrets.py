@@ -31,7 +31,10 @@ _NOT_SECRET_TAIL = re.compile(
     rb"|provider|endpoint|class|method|mode|format|prefix|suffix|header|param\w*|ttl|age|env|ref|store|arn|integrity"
     rb"|ors?|ority|orization|ored|ize\w*)$"
 )
-_EXAMPLE_HOST = re.compile(rb"@(?:[\w-]+\.){0,5}(?:example|invalid|test)(?:[.:/\s\"']|$)")
+_EXAMPLE_HOST = re.compile(
+    rb"@(?:(?:[\w-]+\.){0,5}(?:example|invalid|test)(?:[.:/\s\"']|$)|(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/\s\"']|$))"
+)
+"""A name that nobody has, or this very machine: what is started for a test there is reached from nowhere else."""
 _DIGIT = re.compile(rb"[0-9]")
 _IN_WORD = re.compile(rb"[A-Za-z0-9_]")
 _UUID = re.compile(rb"(?i)\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?")
@@ -49,6 +52,11 @@ _WEAK = frozenset(
     b" wrongpassword newpassword oldpassword badpassword invalid".split()
 )
 """What is left of a password that nobody keeps secret, without digits and signs."""
+_WEAK_PARTS = re.compile(
+    rb"(?:my|your|our|the|a|db|app|ci|api|dev|local|test|testing|demo|user|admin|root|super|very|strong|weak|new|old|good|bad"
+    rb"|wrong|long|default|pass|passwd|password|passwrd|pwd|pw|phrase|secret|key|token)+"
+)
+"""Of such words together nobody keeps secret what they make either: `dev-password-1`, `YourStrong!Passw0rd`."""
 
 
 _TELLING = tuple((word, rule.id) for rule in (*FIXED, *GUESSES) for word in rule.words)
@@ -188,7 +196,7 @@ def _kind(byte: int) -> str:
 
 def _is_weak(value: bytes) -> bool:
     core = re.sub(rb"[^a-z]", b"", value.lower())
-    return len(core) < 2 or core in _WEAK or len(set(value)) <= 3
+    return len(core) < 2 or core in _WEAK or len(set(value)) <= 3 or _WEAK_PARTS.fullmatch(core) is not None
 
 
 def _entropy(value: bytes) -> float:

@@ -146,11 +146,16 @@ class ScopeFinder:
         return known
 
     def _lies_in_submodule(self, path: str) -> bool:
-        known = self._is_in_submodule.get(path)
-        if known is None:
-            is_one = os.path.isfile(os.path.join(path, ".git"))
-            known = self._is_in_submodule[path] = is_one or self._lies_in_submodule(os.path.dirname(path))
-        return known
+        below = []
+        # A loop: an entry of a hostile plan may be thousands of folders deep.
+        while path not in self._is_in_submodule:
+            below.append(path)
+            path = os.path.dirname(path)
+        is_in_one = self._is_in_submodule[path]
+        for folder in reversed(below):
+            is_in_one = is_in_one or os.path.isfile(os.path.join(folder, ".git"))
+            self._is_in_submodule[folder] = is_in_one
+        return is_in_one
 
 
 def import_plan(

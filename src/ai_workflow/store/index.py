@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 
+from ai_workflow.config.place import open_own
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.looks import Looks
 
@@ -47,7 +48,7 @@ class Column:
 def read_index(layout: Layout) -> dict[str, Column]:
     """The columns by kind; empty when there is no index that can be read."""
     try:
-        with open(_path(layout), "rb") as stream:
+        with open_own(_path(layout)) as stream:
             index = json.load(stream)
         if index["version"] != VERSION:
             return {}
@@ -66,7 +67,7 @@ def _make_column(rows: dict[str, Any]) -> Column:
 def is_behind(layout: Layout, serial: int) -> bool:
     """Whether it should be written anew for the state with this serial; always for one that came with a copy."""
     try:
-        with open(_path(layout), "rb") as stream:
+        with open_own(_path(layout)) as stream:
             head = stream.read(_HEAD_BYTES)
         known, inode = (int(head.split(key)[1].split(b",")[0]) for key in (b'"serial": ', b'"inode": '))
         return not 0 <= serial - known < MAX_BEHIND or inode != _inode_of_tasks(layout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ai_workflow.stamps import RACY_NS, stamp_of
+from ai_workflow.stamps import is_settled, stamp_of
 
 Looks = list[list[int]]
 """Times (ns), sizes and inodes of some files, three lists in the order of their names."""
@@ -56,4 +56,4 @@ def find_changed(was: Looks, now: Looks) -> list[int]:
 
 def settled_time(time_ns: int, now_ns: int) -> int:
     """The time, unless a file of that time, looked at now, may still change unseen (git's racy rule)."""
-    return time_ns if now_ns - time_ns > RACY_NS else UNSETTLED
+    return time_ns if is_settled(time_ns, now_ns) else UNSETTLED

@@ -98,7 +98,9 @@ class StateReader:
         was = self._columns.get(kind)
         stamps: dict[str, Sequence[int]] = {}
         if was is not None:
-            stamps.update(zip(was.names, zip(*was.looks, strict=True), strict=True))
+            seen = zip(was.names, zip(*was.looks, strict=True), was.results, strict=True)
+            # Not that of a file which an earlier transaction wrote anew: somebody may put the old one back.
+            stamps.update((name, look) for name, look, result in seen if result is entities.get(name[:-5]))
         folder = f"{KIND_FOLDERS[kind]}/"
         for rel, stamp in written.items():
             if rel.startswith(folder):
@@ -213,7 +215,20 @@ class StateReader:
             return _UNKNOWN, None
         data, stamp = found
         look = (settled_time(stamp[0], time.time_ns()), *stamp[1:])
-        return look, self._decode(kind, rel, data)
+        result = self._decode(kind, rel, data)
+        return (look, result) if not isinstance(result, Damage) else self._read_again(kind, rel, path, result)
+
+    def _read_again(self, kind: str, rel: str, path: str, damage: Damage) -> _Known:
+        """What a file holds that looked damaged: perhaps it was just being written.
+
+        New files are written in place, under a journal, which may not have been there when this look began.
+        """
+        overlay = overlay_of(find_journal(self._layout))
+        try:
+            data = overlay[rel] if rel in overlay else fsio.find_own_bytes(path)
+        except AiwError:
+            return _UNKNOWN, damage
+        return _UNKNOWN, self._decode(kind, rel, data)
 
     def _decode(self, kind: str, rel: str, data: bytes | None) -> AnyEntity | Damage | None:
         if data is None:

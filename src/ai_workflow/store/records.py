@@ -13,6 +13,7 @@ import os
 import zlib
 
 from ai_workflow import __version__
+from ai_workflow.config.place import open_own
 from ai_workflow.store.layout import Layout
 from ai_workflow.store.looks import Looks
 
@@ -47,20 +48,35 @@ class Records:
         """The text of each element, indented by four spaces, in the order of the names."""
         text = self.document
         inner = text[text.index(_FIRST) + len(_FIRST) : -len(_LAST)]
-        return [f"    {{\n{one.decode()}\n    }}" for one in inner.split(_BETWEEN)] if self.names else []
+        # Bytes that are no text can only be in a file that somebody made up, of which no element counts.
+        return (
+            [f"    {{\n{one.decode(errors='replace')}\n    }}" for one in inner.split(_BETWEEN)] if self.names else []
+        )
+
+    def is_whole(self, kind: str) -> bool:
+        """Whether its parts belong together; a file that came with a clone may hold anything."""
+        count = len(self.names)
+        text = self.document
+        if not count:
+            return text == b'{\n  "%ss": []\n}\n' % kind.encode()
+        is_framed = text.startswith(b'{\n  "%ss": [\n%s' % (kind.encode(), _FIRST)) and text.endswith(_LAST)
+        are_names = all(isinstance(name, str) for name in self.names)
+        are_looks = len(self.looks) == 3 and all(len(part) == count for part in self.looks)
+        return is_framed and are_names and are_looks and text.count(_BETWEEN) == count - 1
 
 
 def read_records(layout: Layout, kind: str) -> Records | None:
     """What was remembered of a kind; None when there is nothing that can be used."""
     try:
-        with open(_path(layout, kind), "rb") as stream:
+        with open_own(_path(layout, kind)) as stream:
             sum_line, head = stream.readline(), stream.readline()
             document = stream.read()
         if sum_line != _sum_line(head, document):
             return None
         names, looks = json.loads(head)
-        return Records(names, looks, document)
-    except (OSError, ValueError, TypeError):
+        found = Records(names, looks, document)
+        return found if found.is_whole(kind) else None
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 
