@@ -11,7 +11,8 @@ from pathlib import Path
 
 from bench.environment import install_package, make_environment, read_python_version
 from bench.measure import Bench, Result
-from bench.peers import compare
+from bench.peer_report import write_comparison
+from bench.peers import compare, make_peers
 from bench.report import Measured, describe_machine, write_plot, write_table
 from bench.workspaces import Workspace, make_workspace
 
@@ -44,7 +45,8 @@ def main() -> int:
         python = install_package(base / "venv", args.python.absolute(), str(ROOT))
         machine = describe_machine(read_python_version(python), base)
         if args.peers:
-            table = compare(base, python, counts, machine=machine, quick=args.quick)
+            made = compare(base, python, counts, quick=args.quick)
+            table = write_comparison(made, make_peers(python), counts, machine=machine)
             _put(table, RESULTS / "peers.md", only_print=args.stdout)
             return 0
         measured, bare_ms, processes = _measure_all(base, python, counts, quick=args.quick)

@@ -23,7 +23,7 @@ def install_package(folder: Path, python: Path, requirement: str) -> Path:
     """
     subprocess.run([python, "-m", "venv", folder], check=True)
     inner = folder / "bin/python"
-    pip = [inner, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [inner, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     # The newest pip writes a console script that imports nothing but what it starts; older ones import `re` there.
     subprocess.run([*pip, "install", "--upgrade", "pip"], check=True)
     # Not there from Python 3.12 on. Its .pth file costs every start of the interpreter.

@@ -36,7 +36,7 @@ class Result:
     runs: int
 
 
-class OverTime(Exception):
+class OverTimeError(Exception):
     """A command was ended because it took longer than it was given."""
 
 
@@ -54,7 +54,7 @@ class Starter:
         """Runs a command to its end.
 
         Raises:
-            OverTime: it took longer than the limit, and was ended.
+            OverTimeError: it took longer than the limit, and was ended.
             RuntimeError: it did not exit with 0.
         """
         with tempfile.NamedTemporaryFile(prefix="aiw-bench-errors-") as errors:
@@ -68,7 +68,7 @@ class Starter:
                 os.killpg(pid, signal.SIGKILL)
             code, cpu_s, peak_kib = self._process.stdout.readline().split()
             if not in_time:
-                raise OverTime(" ".join(argv))
+                raise OverTimeError(" ".join(argv))
             if int(code) != 0:
                 said = Path(errors.name).read_text(errors="replace")
                 raise RuntimeError(f"{' '.join(argv)} ended with {int(code)}:\n{said}")
@@ -99,7 +99,7 @@ class Bench:
         """One pair of runs.
 
         Raises:
-            OverTime: the command took longer than the limit.
+            OverTimeError: the command took longer than the limit.
             RuntimeError: it did not exit with 0.
         """
         self._bare_costs.append(self._starter.measure(self._bare, cwd, self._env, None))
