@@ -99,6 +99,7 @@ def _measure(bench: Bench, folder: Path, count: int, aiw: Path, env: dict[str, s
     ready.aiw("agent", "run", "--lane", "core", "--mode", "queue")
     ready.work(1)
     ready.aiw("agent", "finish", "--commit", "--check-cmd", "true")
+    ready.warm()
     for name, words in READING.items():
         bench.repeat(name, (tool, *words), ready.path, runs)
     bench.repeat("report all", (tool, "report", "all"), ready.path, runs)

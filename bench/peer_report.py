@@ -46,8 +46,8 @@ def write_comparison(made: Comparison, peers: Sequence[Peer], counts: Sequence[i
         "",
         "Where a tool has no command that takes a task, the next one is asked for and then marked, as one thing.",
         'Where it has none that takes in a plan, "add the plan" is one task more; a whole plan is as many of these.',
-        "Before the first task is taken, aiw begins the milestone: `aiw lane start core M01`, not measured. aiw 0.1.0 has",
-        "no list as JSON: its table is measured.",
+        "Before the first task is taken, aiw begins the milestone: `aiw lane start core M01`, not measured.",
+        "aiw 0.1.0 has no list as JSON: its table is measured.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -80,7 +80,8 @@ def _target(name: str, count: int) -> str:
 def _cell(result: Result | None, target: str) -> str:
     if result is None:
         return ""
-    return f"{result.ratio:.1f}" + (f" (≤ {target})" if target else "") + f", {result.peak_mib:.0f} MiB"
+    bound = f" ({target if target == 'linear' else f'≤ {target}'})" if target else ""
+    return f"{result.ratio:.1f}" + bound + f", {result.peak_mib:.0f} MiB"
 
 
 def write_plot(measured: Measured, path: Path, names: Sequence[str]) -> bool:
