@@ -2,7 +2,7 @@
 UV ?= uv
 RUN ?= $(UV) run
 
-.PHONY: check lint types layers test test-long crash faults fuzz races golden guide reference bench
+.PHONY: check lint types layers test test-long crash faults fuzz races golden guide reference bench bench-peers
 
 check: lint types layers test
 
@@ -52,4 +52,9 @@ reference:
 # Costs of commands at several sizes, into bench/results. Long; sizes: make bench TASKS=10,1000
 TASKS ?= 10,1000,10000
 bench:
-	$(RUN) --group bench python -m bench --tasks $(TASKS)
+	$(RUN) --group bench python -m bench --tasks $(TASKS) $(if $(PYTHON),--python $(PYTHON))
+
+# The same plan in other tools, into bench/results/peers.md. Installs them into a temporary folder; needs the network.
+# PYTHON chooses the interpreter: the public aiw 0.1.0 needs 3.12 or newer.
+bench-peers:
+	$(RUN) python -m bench --peers --tasks $(TASKS) $(if $(PYTHON),--python $(PYTHON))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import marshal
 import os
+import select
+import signal
 import statistics
 import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,20 +36,47 @@ class Result:
     runs: int
 
 
-def measure(argv: Sequence[str], cwd: Path, *, env: Mapping[str, str] | None = None) -> Cost:
-    """Runs a command to its end.
+class OverTimeError(Exception):
+    """A command was ended because it took longer than it was given."""
 
-    Raises:
-        RuntimeError: it did not exit with 0.
-    """
-    with open(os.devnull, "r+b") as null:
-        process = subprocess.Popen(argv, cwd=cwd, stdin=null, stdout=null, stderr=subprocess.PIPE, env=env)
-        errors = process.stderr.read() if process.stderr else b""
-        _pid, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{' '.join(argv)} ended with {process.returncode}:\n{errors.decode(errors='replace')}")
-    return Cost(cpu_s=usage.ru_utime + usage.ru_stime, peak_kib=usage.ru_maxrss)
+
+class Starter:
+    """The small process that starts what is measured; see `bench.starter`."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("starter.py")
+        # Unbuffered, so that waiting for its next line with `select` is not misled by what was read ahead.
+        self._process = subprocess.Popen(
+            (sys.executable, "-I", "-S", script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+
+    def measure(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], limit_s: float | None) -> Cost:
+        """Runs a command to its end.
+
+        Raises:
+            OverTimeError: it took longer than the limit, and was ended.
+            RuntimeError: it did not exit with 0.
+        """
+        with tempfile.NamedTemporaryFile(prefix="aiw-bench-errors-") as errors:
+            request = marshal.dumps((tuple(argv), str(cwd), dict(env), errors.name))
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(len(request).to_bytes(4, "big") + request)
+            pid = int(self._process.stdout.readline())
+            in_time = bool(select.select([self._process.stdout], [], [], limit_s)[0])
+            if not in_time:
+                os.killpg(pid, signal.SIGKILL)
+            code, cpu_s, peak_kib = self._process.stdout.readline().split()
+            if not in_time:
+                raise OverTimeError(" ".join(argv))
+            if int(code) != 0:
+                said = Path(errors.name).read_text(errors="replace")
+                raise RuntimeError(f"{' '.join(argv)} ended with {int(code)}:\n{said}")
+        return Cost(cpu_s=float(cpu_s), peak_kib=int(peak_kib))
+
+    def close(self) -> None:
+        """Ends it."""
+        self._process.communicate()
 
 
 class Bench:
@@ -52,28 +84,45 @@ class Bench:
 
     Args:
         python: the interpreter that aiw runs in.
+        limit_s: how long one command may take; None for as long as it likes.
     """
 
-    def __init__(self, python: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, python: Path, env: Mapping[str, str], *, limit_s: float | None = None) -> None:
         self._bare = (str(python), "-I", "-c", "pass")
         self._env = dict(env)
+        self._limit_s = limit_s
+        self._starter = Starter()
         self._bare_costs: list[Cost] = []
         self._costs: dict[str, list[Cost]] = {}
 
     def run(self, name: str, argv: Sequence[str], cwd: Path) -> None:
-        """One pair of runs."""
-        self._bare_costs.append(measure(self._bare, cwd, env=self._env))
-        self._costs.setdefault(name, []).append(measure(argv, cwd, env=self._env))
+        """One pair of runs.
+
+        Raises:
+            OverTimeError: the command took longer than the limit.
+            RuntimeError: it did not exit with 0.
+        """
+        self._bare_costs.append(self._starter.measure(self._bare, cwd, self._env, None))
+        self._costs.setdefault(name, []).append(self._starter.measure(argv, cwd, self._env, self._limit_s))
 
     def repeat(self, name: str, argv: Sequence[str], cwd: Path, times: int) -> None:
         """Several pairs; for commands that leave everything as it was."""
         for _ in range(times):
             self.run(name, argv, cwd)
 
+    def close(self) -> None:
+        """Ends the process that starts the others."""
+        self._starter.close()
+
     @property
     def bare_ms(self) -> float:
         """Median CPU time of the bare interpreter."""
         return statistics.median(cost.cpu_s for cost in self._bare_costs) * 1000
+
+    @property
+    def bare_mib(self) -> float:
+        """Peak memory of the bare interpreter."""
+        return max(cost.peak_kib for cost in self._bare_costs) / 1024
 
     def results(self) -> dict[str, Result]:
         """By the name of what was run, in that order."""
@@ -85,4 +134,5 @@ class Bench:
                 runs=len(costs),
             )
             for name, costs in self._costs.items()
+            if costs  # none when the first run took too long
         }

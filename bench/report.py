@@ -25,13 +25,22 @@ TARGETS: dict[str, tuple[str, str, str, str]] = {
 """What each should cost at most at 10, 1,000, 10,000 and 100,000 tasks."""
 
 
-def describe_machine(python: str) -> str:
+def describe_machine(python: str, folder: Path) -> str:
     """One line on where it was measured."""
     model = next(
         (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.machine(),
     )
-    return f"{model}, {platform.system()} {platform.release()}, Python {python}"
+    return f"{model}, {platform.system()} {platform.release()}, {_read_file_system(folder)}, Python {python}"
+
+
+def _read_file_system(folder: Path) -> str:
+    """The type of the file system that a folder is on."""
+    here = f"{folder.resolve()}/"
+    # Device, mount point, type, options. The longest mount point wins, and of equal ones the one mounted last.
+    mounts = [(fields[1].rstrip("/") + "/", fields[2]) for fields in map(str.split, _lines("/proc/mounts"))]
+    fitting = [(len(point), place, kind) for place, (point, kind) in enumerate(mounts) if here.startswith(point)]
+    return max(fitting)[2] if fitting else "unknown file system"
 
 
 def _lines(path: str) -> list[str]:
@@ -71,7 +80,8 @@ def _target(name: str, count: int) -> str:
 def _cell(result: Result | None, target: str) -> str:
     if result is None:
         return ""
-    return f"{result.ratio:.1f}" + (f" (≤ {target})" if target else "") + f", {result.peak_mib:.0f} MiB"
+    bound = f" ({target if target == 'linear' else f'≤ {target}'})" if target else ""
+    return f"{result.ratio:.1f}" + bound + f", {result.peak_mib:.0f} MiB"
 
 
 def write_plot(measured: Measured, path: Path, names: Sequence[str]) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -59,10 +59,23 @@ class Workspace:
         file.write_text(f"x = {number}\n")
 
     def copy(self, path: Path) -> Workspace:
-        """The same in another folder."""
-        shutil.rmtree(path, ignore_errors=True)
+        """The same in a folder that is not there yet.
+
+        Never one that is emptied first: a file system may look long for the inodes that were freed a moment ago.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["cp", "-a", str(self.path), str(path)], check=True)
         return Workspace(path, Path(self._aiw), self._env)
+
+    def warm(self) -> None:
+        """Makes a copy what a workspace in use is.
+
+        aiw remembers what it read by the inode of the file, and a copy has other ones; a command that writes remembers
+        anew. It does not trust what was written within the last clock tick, hence the wait.
+        """
+        self.aiw("lane", "pause", "core")
+        self.aiw("lane", "resume", "core")
+        time.sleep(0.05)
 
 
 def make_workspace(path: Path, count: int, aiw: Path, env: Mapping[str, str]) -> Workspace:

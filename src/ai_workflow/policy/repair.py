@@ -84,6 +84,9 @@ def plan_repairs(
 def _list_tasks(work: _Work) -> None:
     """Each task listed once, by the milestone that it names."""
     snapshot = work.snapshot
+    homes: dict[str, list[Task]] = {}
+    for task in snapshot.tasks.values():
+        homes.setdefault(task.milestone_id, []).append(task)
     for milestone in snapshot.milestones.values():
         kept = [
             task_id
@@ -91,7 +94,7 @@ def _list_tasks(work: _Work) -> None:
             if task_id in work.damaged
             or (task_id in snapshot.tasks and _is_at_home(snapshot, snapshot.tasks[task_id], milestone))
         ]
-        own = [task for task in snapshot.tasks.values() if task.milestone_id == milestone.id]
+        own = homes.get(milestone.id, [])
         kept += [task.id for task in sorted(own, key=lambda task: id_order(task.id)) if task.id not in kept]
         if tuple(kept) != milestone.task_ids:
             listed = replace(milestone, task_ids=tuple(kept), updated_at=work.now)
