@@ -177,9 +177,7 @@ def test_a_hand_edit_between_crash_and_replay_is_kept(store: Store) -> None:
     assert json.loads(files["conflicts/OP-000009-abcdef/lanes/core.json"])["status"] == "active"
 
 
-@pytest.mark.parametrize(
-    "torn", ["", "\0" * 300, '{\n  "branch": null,\n  "created', '{\n  "branch": null,\n' + "\0" * 9]
-)
+@pytest.mark.parametrize("torn", ["", '{\n  "branch": null,\n  "created'])
 def test_a_torn_file_is_replayed_over(store: Store, torn: str) -> None:
     commit_without_applying(store, make_lane("active"))
     Path(store.layout.in_state("lanes/core.json")).write_text(torn)

@@ -137,9 +137,7 @@ def _is_ours(current: bytes | None, *, before: str | None, after: bytes | None) 
         return True
     if before is not None and fsio.sha256_of(current) == before:
         return True
-    # A power cut may leave a new file with its size and zeros in the place of its end; no text of ours holds one.
-    begun = current.rstrip(b"\0")
-    return not begun.strip() or (after is not None and after.startswith(begun))
+    return not current.strip() or (after is not None and after.startswith(current))
 
 
 def drop_journal(layout: Layout) -> None:
