@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
 
 from ai_workflow import fsio
 from ai_workflow.errors import AiwError
@@ -39,7 +39,9 @@ def read_log(layout: Layout, *, about: str | None = None) -> Log:
     Raises:
         AiwError: IO when the folder cannot be read.
     """
-    overlay = _overlay(layout)
+    overlay: dict[str, bytes | None] = {}
+    with contextlib.suppress(AiwError):  # A damaged journal is doctor's matter; the log itself can be read.
+        overlay = {rel: data for rel, data in overlay_of(find_journal(layout)).items() if rel.startswith("operations/")}
     operations: list[Operation] = []
     damaged: list[str] = []
     names: list[str] = []
@@ -48,34 +50,10 @@ def read_log(layout: Layout, *, about: str | None = None) -> Log:
     else:
         names = list_names(layout.operations)
     for rel in {f"operations/{name}" for name in names} | set(overlay):
-        found = _read(layout, rel, overlay, about)
-        if isinstance(found, DecodeError) and rel not in overlay:
-            # Perhaps it was just being written: new files are written in place, under a journal.
-            found = _read(layout, rel, _overlay(layout), about)
-        if isinstance(found, Operation):
-            operations.append(found)
-        elif found is not None:
+        try:
+            data = overlay[rel] if rel in overlay else fsio.find_own_bytes(layout.in_state(rel))
+            if data is not None and (about is None or about.encode() in data):
+                operations.append(decode(Operation, data, path=f"{layout.state_rel}/{rel}"))
+        except (DecodeError, AiwError):
             damaged.append(f"{layout.state_rel}/{rel}")
     return Log(operations=tuple(sorted(operations, key=lambda one: id_order(one.id))), damaged=tuple(sorted(damaged)))
-
-
-def _overlay(layout: Layout) -> dict[str, bytes | None]:
-    """Files of the log in a committed change; a damaged journal is doctor's matter, the log itself can be read."""
-    try:
-        return {rel: data for rel, data in overlay_of(find_journal(layout)).items() if rel.startswith("operations/")}
-    except AiwError:
-        return {}
-
-
-def _read(
-    layout: Layout, rel: str, overlay: Mapping[str, bytes | None], about: str | None
-) -> Operation | DecodeError | AiwError | None:
-    """The operation in a file, or why there is none; None when it is gone or about something else."""
-    try:
-        data = overlay[rel] if rel in overlay else fsio.find_own_bytes(layout.in_state(rel))
-        # One that is torn may not name the file yet.
-        if data is None or (about is not None and about.encode() not in data and data.endswith(b"}\n")):
-            return None
-        return decode(Operation, data, path=f"{layout.state_rel}/{rel}")
-    except (DecodeError, AiwError) as error:
-        return error

@@ -215,20 +215,7 @@ class StateReader:
             return _UNKNOWN, None
         data, stamp = found
         look = (settled_time(stamp[0], time.time_ns()), *stamp[1:])
-        result = self._decode(kind, rel, data)
-        return (look, result) if not isinstance(result, Damage) else self._read_again(kind, rel, path, result)
-
-    def _read_again(self, kind: str, rel: str, path: str, damage: Damage) -> _Known:
-        """What a file holds that looked damaged: perhaps it was just being written.
-
-        New files are written in place, under a journal, which may not have been there when this look began.
-        """
-        overlay = overlay_of(find_journal(self._layout))
-        try:
-            data = overlay[rel] if rel in overlay else fsio.find_own_bytes(path)
-        except AiwError:
-            return _UNKNOWN, damage
-        return _UNKNOWN, self._decode(kind, rel, data)
+        return look, self._decode(kind, rel, data)
 
     def _decode(self, kind: str, rel: str, data: bytes | None) -> AnyEntity | Damage | None:
         if data is None:

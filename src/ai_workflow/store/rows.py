@@ -154,7 +154,7 @@ class Rows:
         if text is None:
             return None
         try:
-            row = self._parse(rel, text)
+            row = json.loads(text)
         except (ValueError, RecursionError) as error:
             line = getattr(error, "lineno", 1)
             self._damage(rel, f":{line}: the file is cut off or not JSON")
@@ -170,21 +170,6 @@ class Rows:
         if not self._accepts_old and not fits((find_kind(rel) or "project"), row):
             return self._completed(rel, text, row)
         return row
-
-    def _parse(self, rel: str, text: str | bytes) -> Any:
-        """What the text says; that of a file which was being written just then is looked for once more."""
-        try:
-            return json.loads(text)
-        except ValueError:
-            # New files are written in place, under a journal that was not there when this began.
-            again = (
-                None
-                if rel in self._overlay
-                else self._read_overlay().get(rel) or _find_bytes(os.path.join(self._layout.state, rel))
-            )
-            if again is None or again == text:
-                raise
-            return json.loads(again)
 
     def _completed(self, rel: str, text: str | bytes, row: Row) -> Row | None:
         """The row with the fields that it lacks, when it is a record all the same: an earlier release wrote fewer."""
