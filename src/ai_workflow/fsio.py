@@ -175,8 +175,8 @@ def write_file(path: str, data: bytes, *, temp_dir: str, durable: bool, mode: in
 def create_file(path: str, data: bytes, *, durable: bool = False) -> Stamp | None:
     """Makes a file that is not there yet, in place; parent folders are made. Half the cost of `write_file`.
 
-    Torn when the process is killed on the way: only for what is written again then, that is the files of a committed
-    journal, the documents that follow them, and what lies in a folder of temporaries.
+    Torn while it is written, and when the process is killed on the way: only for documents that follow a change of the
+    state and are written again then, and for what lies in a folder of temporaries.
 
     Args:
         durable: whether its bytes are synced; its name is not.

@@ -121,8 +121,7 @@ def apply_journal(layout: Layout, journal: Journal) -> Applied:
         if after is None:
             fsio.remove_file(path)
         else:
-            made = fsio.create_file(path, after) if current is None else None
-            stamps[entry.path] = made or fsio.write_file(path, after, temp_dir=layout.temp, durable=False)
+            stamps[entry.path] = fsio.write_file(path, after, temp_dir=layout.temp, durable=False)
         written.append(path)
     if journal.append is not None:
         path = layout.in_state(journal.append.path)
