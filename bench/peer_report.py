@@ -16,8 +16,9 @@ INTRODUCTION = """\
 Written by `make bench-peers`. The same plan in every tool: its tasks have a title, one line of description and two
 acceptance criteria. CPU time (user and system, children included) as a multiple of starting the bare interpreter
 (`python -I -c pass`), with which every run alternated and which took {bare_ms:.1f} ms and {bare_mib:.0f} MiB; medians;
-then the peak memory of the largest process. The state was committed to git before. A command that took longer than
-{limit} s was ended. What differs by less than a half means nothing.
+then the peak memory of the largest process, where anything up to {bare_mib:.0f} MiB is also what the measuring process
+holds. The state was committed to git before. A command that took longer than {limit} s was ended. What differs by less
+than a half means nothing.
 
 Telemetry and the check for new versions are off; the home folder is empty but for git's user name; network is used
 for installing only.
@@ -66,6 +67,10 @@ def _write_size(made: Comparison, shown: Sequence[Peer], count: int) -> list[str
             prefix = "" if peer.imports or action != ADD else "one task: "
             cells.append(prefix + (size.notes.get(action) or _write_cell(size.results.get(action))))
         lines.append(f"| {peer.name} | " + " | ".join(cells) + " |")
+    troubles = [(peer.name, made.sizes[peer.name][count].trouble) for peer in shown]
+    lines += [
+        line for name, trouble in troubles if trouble for line in ("", f"{name} could not be measured: {trouble}.")
+    ]
     return lines
 
 

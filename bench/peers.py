@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.environment import make_environment
 from bench.measure import Bench, OverTimeError, Result
-from bench.peer import ADD, LISTING, SHOW, STATE, TAKE, MissingError, Peer, Place
+from bench.peer import ACTIONS, ADD, LISTING, SHOW, STATE, TAKE, MissingError, Peer, Place
 from bench.peer_tools import Aiw, Backlog, Dex, OldAiw, Seeds, TaskMaster, Taskwarrior
 
 LIMIT_S = 120
@@ -27,10 +27,12 @@ class Size:
     Attributes:
         results: by action.
         notes: action → why there is no result.
+        trouble: why there is none at all.
     """
 
     results: dict[str, Result] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
 
 
 @dataclass
@@ -80,9 +82,16 @@ def compare(base: Path, python: Path, counts: list[int], *, quick: bool) -> Comp
             sys.stderr.write(f"{peer.name}: {count:,} tasks\n")
             runs = 1 if quick else RUNS.get(count, 1)
             bench = Bench(python, place.env, limit_s=LIMIT_S)
-            made.sizes[peer.name][count] = _measure(bench, peer, place, count, runs)
-            made.bare_ms.append(bench.bare_ms)
-            made.bare_mib = max(made.bare_mib, bench.bare_mib)
+            try:
+                made.sizes[peer.name][count] = _measure(bench, peer, place, count, runs)
+            except (RuntimeError, subprocess.TimeoutExpired) as error:
+                # One tool that does not work here must not cost what was measured of the others.
+                sys.stderr.write(f"{error}\n")
+                said = str(error).splitlines()[0].rstrip(":") if isinstance(error, RuntimeError) else "over ten minutes"
+                made.sizes[peer.name][count] = Size(notes=dict.fromkeys(ACTIONS, "–"), trouble=said)
+            else:
+                made.bare_ms.append(bench.bare_ms)
+                made.bare_mib = max(made.bare_mib, bench.bare_mib)
             bench.close()
     return made
 
@@ -127,7 +136,7 @@ def _check(peer: Peer, place: Place, project: Path, count: int) -> None:
     (line,) = peer.chains()[LISTING]
     with suppress(subprocess.TimeoutExpired):  # the measured run will say so
         if peer.last(count) not in place.run(project, *line, limit_s=LIMIT_S):
-            raise AssertionError(f"{peer.name} does not list all of {count:,} tasks")
+            raise RuntimeError(f"{peer.name} does not list all of {count:,} tasks")
 
 
 @contextmanager
