@@ -13,11 +13,12 @@ from bench.environment import install_package, make_environment, read_python_ver
 from bench.measure import Bench, Result
 from bench.peer_report import write_comparison
 from bench.peers import compare, make_peers
-from bench.report import Measured, describe_machine, write_plot, write_table
+from bench.report import Measured, describe_machine, put_into_page, write_plot, write_table
 from bench.workspaces import Workspace, make_workspace
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"
+PAGE = ROOT / "docs/performance.md"
 RUNS = {10: 11, 1_000: 7, 10_000: 3, 100_000: 1}
 READING = {
     "status": ("status",),
@@ -52,6 +53,8 @@ def main() -> int:
         measured, bare_ms, processes = _measure_all(base, python, counts, quick=args.quick)
     table = write_table(measured, machine=machine, bare_ms=bare_ms, processes=processes)
     _put(table, RESULTS / "table.md", only_print=args.stdout)
+    if not args.stdout:
+        PAGE.write_text(put_into_page(PAGE.read_text(), table))
     if not args.stdout and not write_plot(
         measured, RESULTS / "plot.svg", [*READING, "next", "agent finish", "plan import", "report all"]
     ):

@@ -11,6 +11,8 @@ from bench.measure import Result
 Measured = Mapping[int, Mapping[str, Result]]
 """Number of tasks → command → result."""
 
+_BEGIN = "<!-- bench: written by `make bench` -->\n"
+_END = "<!-- end -->"
 TARGETS: dict[str, tuple[str, str, str, str]] = {
     "--version": ("1.3", "", "", ""),
     "--help": ("2.2", "", "", ""),
@@ -70,6 +72,13 @@ def write_table(measured: Measured, *, machine: str, bare_ms: float, processes: 
         cells = [_cell(measured[count].get(name), _target(name, count)) for count in counts]
         lines.append(f"| `{name}` | " + " | ".join(cells) + f" | {processes.get(name, '')} |")
     return "\n".join(lines) + "\n"
+
+
+def put_into_page(page: str, table: str) -> str:
+    """The page of the documentation with the table, without its title, between the two marks."""
+    head, begin, rest = page.partition(_BEGIN)
+    _, end, tail = rest.partition(_END)
+    return f"{head}{begin}\n{table.partition(chr(10))[2].strip()}\n\n{end}{tail}"
 
 
 def _target(name: str, count: int) -> str:

@@ -108,9 +108,12 @@ def test_ten_megabytes_take_a_few_seconds() -> None:
         "Verify: MONGO_URL=mongodb://app:app-dev-9@127.0.0.1/app npm test",
         "Verify: DB_PASSWORD=devpassword1 make integration",
         "Verify: SA_PASSWORD=YourStrong!Passw0rd make mssql",
+        'Verify: psql postgresql://app:s3cr3t@db:5432/app -c "select 1"',
+        'password: "S3cure!Pass" in tests/fixtures',
+        "trace_token=01ARZ3NDEKTSV4RRFFQ69G5FAV",
     ],
 )
-def test_what_a_plan_starts_for_a_test_on_this_machine_is_no_secret(line: str) -> None:
+def test_what_a_plan_needs_for_its_tests_is_no_secret(line: str) -> None:
     assert find_secrets(line.encode()) == ()
 
 

@@ -37,7 +37,8 @@ _EXAMPLE_HOST = re.compile(
 """A name that nobody has, or this very machine: what is started for a test there is reached from nowhere else."""
 _DIGIT = re.compile(rb"[0-9]")
 _IN_WORD = re.compile(rb"[A-Za-z0-9_]")
-_UUID = re.compile(rb"(?i)\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?")
+_ID = re.compile(rb"\{?(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\}?|01[0-9A-HJKMNP-TV-Z]{24}")
+"""A UUID, or a ULID of these decades."""
 _CHAIN = re.compile(rb"[&*!$@]{0,2}[A-Za-z_]\w*(?:(?:\.|->|::|\?\.)\w+)+|[A-Za-z_]+|[\d.,_:-]+|v?\d+\.\d+[.-].*")
 """An expression, a word, a number or a version: nothing that was drawn at random."""
 _PATH = re.compile(rb"(?:[A-Za-z]:)?[./~@]*(?:[\w.@-]+/)+[\w.@-]*|[a-z]+://.*")
@@ -54,7 +55,7 @@ _WEAK = frozenset(
 """What is left of a password that nobody keeps secret, without digits and signs."""
 _WEAK_PARTS = re.compile(
     rb"(?:my|your|our|the|a|db|app|ci|api|dev|local|test|testing|demo|user|admin|root|super|very|strong|weak|new|old|good|bad"
-    rb"|wrong|long|default|pass|passwd|password|passwrd|pwd|pw|phrase|secret|key|token)+"
+    rb"|wrong|long|default|pass|passwd|password|pwd|pw|phrase|secure|secret|key|token)+"
 )
 """Of such words together nobody keeps secret what they make either: `dev-password-1`, `YourStrong!Passw0rd`."""
 
@@ -145,7 +146,7 @@ def _is_likely(rule: Rule, data: bytes, match: re.Match[bytes], at: int) -> bool
     value = (match.group(2) or match.group(3)).rstrip(b".,;:")
     if not (rule.is_password and is_quoted) and not _DIGIT.search(value):
         return False
-    if _PLACEHOLDER.search(value) or _UUID.fullmatch(value) or _CHAIN.fullmatch(value) or _HASH.fullmatch(value):
+    if _PLACEHOLDER.search(value) or _ID.fullmatch(value) or _CHAIN.fullmatch(value) or _HASH.fullmatch(value):
         return False
     before = _NAME.search(data, max(0, at - 40), at)
     first = before.group(0) if before else b""
@@ -195,8 +196,16 @@ def _kind(byte: int) -> str:
 
 
 def _is_weak(value: bytes) -> bool:
-    core = re.sub(rb"[^a-z]", b"", value.lower())
-    return len(core) < 2 or core in _WEAK or len(set(value)) <= 3 or _WEAK_PARTS.fullmatch(core) is not None
+    lower = value.lower()
+    plain, spelled = (_NO_LETTERS.sub(b"", text) for text in (lower, lower.translate(_SPELLING)))
+    if len(plain) < 2 or len(set(value)) <= 3:
+        return True
+    return any(core in _WEAK or _WEAK_PARTS.fullmatch(core) is not None for core in (plain, spelled))
+
+
+_NO_LETTERS = re.compile(rb"[^a-z]")
+_SPELLING = bytes.maketrans(b"01345@$", b"oieasas")
+"""Signs that stand for letters, as in `s3cr3t` and `Passw0rd`."""
 
 
 def _entropy(value: bytes) -> float:
