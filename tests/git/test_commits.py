@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ai_workflow.errors import AiwError
 from ai_workflow.git.commits import (
     Made,
     PrivateIndex,
@@ -173,6 +174,43 @@ def test_a_ref_that_moved_before_git_was_killed_has_moved(
     shim.chmod(0o755)
     monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
     assert move_ref(repository.git, "refs/heads/x", new=head, old=None, reason="t")
+
+
+def _let_git_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, times: int) -> None:
+    """The first few deletions of a ref fail, as on a disk that has an error."""
+    shim, count = tmp_path / "bin/git", tmp_path / "count"
+    shim.parent.mkdir()
+    shim.write_text(
+        f"""#!/bin/sh
+case "$*" in *update-ref*-d*)
+    echo >> {count}
+    if [ $(wc -l < {count}) -le {times} ]; then echo "error: unable to unlink" >&2; exit 1; fi;;
+esac
+exec {shutil.which("git")} "$@"
+"""
+    )
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
+
+
+def test_a_ref_that_could_not_be_deleted_once_is_deleted(
+    project: Project, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = project.git("rev-parse", "HEAD")
+    assert move_ref(repository.git, "refs/heads/x", new=head, old=None, reason="t")
+    _let_git_fail(tmp_path, monkeypatch, times=1)
+    assert delete_ref(repository.git, "refs/heads/x", old=head)
+    assert find_commit(repository.git, "refs/heads/x") is None
+
+
+def test_a_ref_that_cannot_be_deleted_is_no_ref_that_moved(
+    project: Project, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = project.git("rev-parse", "HEAD")
+    assert move_ref(repository.git, "refs/heads/x", new=head, old=None, reason="t")
+    _let_git_fail(tmp_path, monkeypatch, times=9)
+    with pytest.raises(AiwError, match="update-ref failed .*unable to unlink"):
+        delete_ref(repository.git, "refs/heads/x", old=head)
 
 
 def test_remote_branches_with_a_lease(project: Project, repository: Repository) -> None:

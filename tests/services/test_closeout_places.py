@@ -94,6 +94,27 @@ def test_a_work_tree_whose_folder_is_gone_holds_nothing_back(local: Project) -> 
     assert local.git("show", "main:src/parser.py") == "parsed"
 
 
+def test_a_merged_branch_that_cannot_be_deleted_is_noted_with_gits_words(local: Project) -> None:
+    hook = local.path / ".git/hooks/reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        f"""#!/bin/sh
+[ "$1" = prepared ] || exit 0
+while read -r _ new ref; do
+    case "$new $ref" in 0000000*" refs/heads/{BRANCH}") exit 1;; esac
+done
+"""
+    )
+    hook.chmod(0o755)
+    result = local.finish()
+    assert local.milestone()["status"] == "merged"
+    assert f"{BRANCH} has landed and could not be deleted: git update-ref failed" in result.stdout
+    assert local.git("branch", "--list", BRANCH, "--format=%(refname:short)") == BRANCH
+    hook.unlink()
+    local.aiw("git", "cleanup", "--local")
+    assert local.git("branch", "--list", BRANCH) == ""
+
+
 def test_an_own_file_that_base_changed_stays_and_so_does_head(project: Project) -> None:
     """The user's dirt lies in a file that only the merged base has changed."""
     project.write("README.md", "the owner's edit\n")

@@ -118,12 +118,22 @@ def test_a_lock_left_by_a_git_that_died_alone_is_cleared_by_the_command_that_los
     assert not (project.path / ".git/index.lock").exists()
 
 
-@pytest.mark.parametrize("name", ["HEAD.lock", "index.lock", "packed-refs.lock"])
-def test_a_lock_that_a_git_of_ours_could_not_remove_is_cleared(project: Project, name: str) -> None:
+@pytest.mark.parametrize("name", ["HEAD.lock", "index.lock", "packed-refs.lock", "refs/heads/ai/m01.lock"])
+def test_a_lock_that_a_git_of_ours_could_not_remove_is_cleared(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Git names it and goes on."""
+    path = project.path / ".git" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shim = tmp_path / "bin/git"
+    shim.parent.mkdir()
+    shim.write_text(f"#!/bin/sh\n: > {path}\necho \"warning: unable to unlink '{path}': Input/output error\" >&2\n")
+    shim.chmod(0o755)
     ws = open_workspace(str(project.path))
     with ws.git_effects("act"):
-        path = project.path / ".git" / name
-        path.write_text("")
+        monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
+        ws.repository.git.run("update-ref", "-d", "refs/heads/ai/m01")
+        assert path.exists()
     assert not path.exists()
 
 

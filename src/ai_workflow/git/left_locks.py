@@ -46,15 +46,6 @@ def clear_left_locks(repository: Repository, *, since_ns: int) -> bool:
     return True
 
 
-def has_lock_at_hand(repository: Repository) -> bool:
-    """Whether one of the locks that most commands take is there: a look at one folder, for after our own git."""
-    own, common = repository.git_dir, repository.common_dir
-    return any(
-        os.path.lexists(os.path.join(folder, f"{name}.lock"))
-        for folder, name in ((own, "HEAD"), (own, "index"), (common, "packed-refs"))
-    )
-
-
 def find_lock_files(repository: Repository) -> Iterator[str]:
     """Every lock file of git for this work tree: of the index, of HEAD, of the configuration, of references."""
     for folder in dict.fromkeys((repository.git_dir, repository.common_dir)):

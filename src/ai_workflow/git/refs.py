@@ -59,9 +59,21 @@ def move_ref(git: Git, ref: str, *, new: str, old: str | None, reason: str) -> b
 
 
 def delete_ref(git: Git, ref: str, *, old: str) -> bool:
-    """Deletes the ref when it still points to `old`; returns whether it is gone."""
+    """Deletes the ref when it still points to `old`; returns whether it is gone.
+
+    Raises:
+        AiwError: GIT when it is still there for another reason than having moved.
+    """
     done = git.run("update-ref", "-d", ref, old, ok=None)
-    return done.returncode == 0 or find_commit(git, ref) is None
+    if done.returncode != 0 and find_commit(git, ref) == old:
+        # Git may stop half-way, with the packed ref gone and the loose one not: nobody asks for this one again.
+        done = git.run("update-ref", "-d", ref, old, ok=None)
+    if done.returncode == 0:
+        return True
+    now = find_commit(git, ref)
+    if now == old:
+        raise git_error(done, ("update-ref",))
+    return now is None
 
 
 def is_ancestor(git: Git, ancestor: str, descendant: str) -> bool:

@@ -64,6 +64,8 @@ class Git:
         """Path of the note on a move of the work tree, and of the file HEAD; see `git.half_moves`."""
         self.has_lost_child = False
         """Whether a child did not end by itself, so that it may have left lock files of git."""
+        self.has_named_lock = False
+        """Whether a child said something of a lock file: one that fails to remove its own says so and goes on."""
 
     def run(
         self,
@@ -137,6 +139,7 @@ class Git:
             self.has_lost_child = True
             raise
         self.has_lost_child = self.has_lost_child or self.is_lost(done)
+        self.has_named_lock = self.has_named_lock or b".lock" in done.stderr
         return done
 
     @staticmethod

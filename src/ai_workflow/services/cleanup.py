@@ -231,7 +231,10 @@ def _delete(
     if judged.keeps_commits and not keep_commits(ws, milestone, tip):
         return "its commits could not be kept elsewhere"
     if target == "local":
-        return None if delete_ref(git, branch_ref(branch), old=tip) else "it moved in the same moment"
+        try:
+            return None if delete_ref(git, branch_ref(branch), old=tip) else "it moved in the same moment"
+        except AiwError as error:
+            return error.message
     assert ground.remote is not None
     failure = delete_branch(git, ground.remote.name, branch=branch, expected=tip)
     if failure is None:

@@ -24,7 +24,7 @@ from ai_workflow.git.commits import (
     read_tree_entries,
     set_index_entries,
 )
-from ai_workflow.git.refs import find_commit, move_ref
+from ai_workflow.git.refs import delete_ref, find_commit, move_ref
 from ai_workflow.git.status import key_to_path
 from ai_workflow.models.operation import Intent
 from ai_workflow.models.run import Run
@@ -109,7 +109,7 @@ def take_back(ws: Workspace, intent: Intent, made: str) -> None:
     """
     git = ws.repository.git
     if intent.head is None:
-        done = git.run("update-ref", "-d", intent.branch, made, ok=None).returncode == 0
+        done = delete_ref(git, intent.branch, old=made)
     else:
         done = move_ref(git, intent.branch, new=intent.head, old=made, reason=f"aiw: take back {intent.id}")
     if not done:

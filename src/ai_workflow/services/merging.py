@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from ai_workflow.errors import AiwError
 from ai_workflow.git.commits import Refusal, changed_paths, make_commit, read_commit
 from ai_workflow.git.merges import merge_trees
 from ai_workflow.git.refs import (
@@ -256,9 +257,11 @@ def clean_up(ws: Workspace, milestone: Milestone, remote: Remote | None, _listen
         if failure is not None and fetch_branch(git, remote.name, branch).sha is not None:
             words = show_url(failure.splitlines()[0])
             closeout = _note(closeout, f"{branch} could not be deleted on {remote.name}: {words}")
-    if not delete_ref(git, branch_ref(branch), old=tip):
-        closeout = _note(closeout, f"{branch} moved and was kept")
-    return Reached(closeout=closeout)
+    try:
+        is_gone = delete_ref(git, branch_ref(branch), old=tip)
+    except AiwError as error:
+        return Reached(closeout=_note(closeout, f"{branch} has landed and could not be deleted: {error.message}"))
+    return Reached(closeout=closeout if is_gone else _note(closeout, f"{branch} moved and was kept"))
 
 
 def _return_to_base(ws: Workspace, branch: str) -> str | None:

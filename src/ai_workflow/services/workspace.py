@@ -16,7 +16,7 @@ from ai_workflow.config.schema import Config
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.fsio import remove_file
 from ai_workflow.git.half_moves import take_back_half_move
-from ai_workflow.git.left_locks import clear_left_locks, has_lock_at_hand
+from ai_workflow.git.left_locks import clear_left_locks
 from ai_workflow.git.repository import Repository, find_repository
 from ai_workflow.locks import KernelLock
 from ai_workflow.models.project import PendingEdit
@@ -177,8 +177,7 @@ class Workspace:
                 if not git.has_lost_child and os.path.lexists(self._move_note):
                     # Its move has ended, only the note could not be removed.
                     remove_file(self._move_note)
-                # A git that came to its end may have failed to remove its lock, and then says so and goes on.
-                if git.has_lost_child or has_lock_at_hand(self.repository):
+                if git.has_lost_child or git.has_named_lock:
                     lock.settle_own()
 
     @property
