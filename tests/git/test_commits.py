@@ -209,7 +209,7 @@ def test_a_ref_that_cannot_be_deleted_is_no_ref_that_moved(
     head = project.git("rev-parse", "HEAD")
     assert move_ref(repository.git, "refs/heads/x", new=head, old=None, reason="t")
     _let_git_fail(tmp_path, monkeypatch, times=9)
-    with pytest.raises(AiwError, match="update-ref failed .*unable to unlink"):
+    with pytest.raises(AiwError, match=r"update-ref failed \(exit 1\): error: unable to unlink"):
         delete_ref(repository.git, "refs/heads/x", old=head)
 
 

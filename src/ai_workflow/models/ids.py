@@ -125,6 +125,18 @@ def sort_ids(ids: Iterable[str]) -> list[str]:
     return sorted(names, key=id_order)
 
 
+class _Kept(dict[int, str]):
+    """What a slug keeps of each character; looked up once per character, since there may be thousands of titles."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        self[code] = char if char.isalnum() or unicodedata.category(char) in ("Mn", "Mc") else " "
+        return self[code]
+
+
+_KEPT = _Kept()
+
+
 def make_slug(title: str, *, max_bytes: int = MAX_SLUG_BYTES) -> str:
     """A lower-case slug of the title that keeps letters and digits of any script.
 
@@ -132,8 +144,7 @@ def make_slug(title: str, *, max_bytes: int = MAX_SLUG_BYTES) -> str:
     (runs of ASCII letters and digits joined by `-`).
     """
     text = unicodedata.normalize("NFC", title).lower()
-    kept = "".join(char if char.isalnum() or unicodedata.category(char) in ("Mn", "Mc") else " " for char in text)
-    slug = "-".join(kept.split())
+    slug = "-".join(text.translate(_KEPT).split())
     slug = slug.encode()[:max_bytes].decode(errors="ignore").strip("-")
     return slug or "item"
 

@@ -7,6 +7,9 @@ knows from that which ones a change of the state touches. Plain strings, since t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from zlib import crc32
+
+from msgspec.json import encode
 
 from ai_workflow.models.blocker import BlockerRef
 from ai_workflow.models.ids import make_slug
@@ -24,6 +27,17 @@ def task_mirror_name(task: Task) -> str:
 def milestone_mirror_name(milestone: Milestone) -> str:
     """File name of the milestone's mirror, `M01-<slug>.md`; the slug is at most 60 bytes."""
     return f"{milestone.id}-{make_slug(milestone.title)}.md"
+
+
+def checksum_task(task: Task) -> int:
+    """A checksum of all that the task's mirror is made of."""
+    return crc32(encode(task))
+
+
+def checksum_milestone(snapshot: Snapshot, milestone: Milestone) -> int:
+    """A checksum of all that the milestone's mirror is made of."""
+    tasks = [(task.id, task.title, task.status) for task in snapshot.tasks_of(milestone)]
+    return crc32(encode((milestone, tasks)))
 
 
 def render_task_mirror(snapshot: Snapshot, task: Task) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Mapping
 
 from ai_workflow import fsio
 from ai_workflow.config.ownership import handoff_paths
@@ -14,7 +15,9 @@ from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Snapshot
 from ai_workflow.models.task import Task
 from ai_workflow.policy.secrets import mask
+from ai_workflow.store.index import MIN_FILES
 from ai_workflow.store.layout import Layout
+from ai_workflow.store.mirrored import find_mirrored, remember_mirrored
 
 _MIRROR = re.compile(r"(TASK-\d+|M\d+(-\d+)?)-.*\.md")
 
@@ -33,11 +36,7 @@ class Documents:
         Called by the store within each transaction, after the state is on disk. Raises AiwError(IO).
         """
         if before is None:
-            for task in after.tasks.values():
-                self._follow_task(None, after, task)
-            for milestone in after.milestones.values():
-                self._follow_milestone(None, after, milestone)
-            self._sweep(after)
+            self._follow_all(after)
             return
         tasks, milestones = after.changed_since(before, Task), after.changed_since(before, Milestone)
         for task_id in sort_ids(tasks):
@@ -48,6 +47,27 @@ class Documents:
         for dropped in before.milestones.keys() - after.milestones.keys():
             self._remove_milestone(before.milestones[dropped])
 
+    def _follow_all(self, after: Snapshot) -> None:
+        from ai_workflow.rendering.mirrors import checksum_milestone, checksum_task
+
+        tasks, milestones = after.tasks, after.milestones
+        sums = {task_id: checksum_task(task) for task_id, task in tasks.items()}
+        self._mirror_all("tasks", sums, lambda task_id: self._mirror_task(after, tasks[task_id]))
+        sums = {milestone.id: checksum_milestone(after, milestone) for milestone in milestones.values()}
+        self._mirror_all("milestones", sums, lambda one: self._follow_milestone(None, after, milestones[one]))
+        for task in tasks.values():
+            if task.audit_path:
+                self._follow_audit(after, task)
+
+    def _mirror_all(self, folder: str, sums: Mapping[str, int], mirror: Callable[[str], str]) -> None:
+        """Makes each mirror that is not known to be right, with `mirror` (id → file name), and removes all others."""
+        since_ns = time.time_ns()
+        right = find_mirrored(self._layout, folder, sums) if len(sums) >= MIN_FILES else {}
+        names = {record_id: right.get(record_id) or mirror(record_id) for record_id in sums}
+        self._sweep(folder, set(names.values()))
+        if len(right) < len(names) >= MIN_FILES:
+            remember_mirrored(self._layout, folder, sums, names, since_ns=since_ns)
+
     def _follow_changed_task(self, before: Snapshot, after: Snapshot, task_id: str) -> None:
         from ai_workflow.rendering.mirrors import task_mirror_name
 
@@ -57,11 +77,17 @@ class Documents:
         elif old is not None:
             fsio.remove_file(self._runtime(f"tasks/{task_mirror_name(old)}"))
 
-    def _follow_task(self, old: Task | None, after: Snapshot, task: Task) -> None:
+    def _mirror_task(self, after: Snapshot, task: Task) -> str:
         from ai_workflow.rendering.mirrors import render_task_mirror, task_mirror_name
 
         name = task_mirror_name(task)
         self._write_runtime(f"tasks/{name}", render_task_mirror(after, task))
+        return name
+
+    def _follow_task(self, old: Task | None, after: Snapshot, task: Task) -> None:
+        from ai_workflow.rendering.mirrors import task_mirror_name
+
+        name = self._mirror_task(after, task)
         if old is not None and task_mirror_name(old) != name:
             fsio.remove_file(self._runtime(f"tasks/{task_mirror_name(old)}"))
         if task.audit_path:
@@ -80,34 +106,28 @@ class Documents:
         text = render_audit(task, run, verdict=verdict, reasons=reasons, decisions=task.decisions)
         self.write_document(task.audit_path, text)
 
-    def _follow_milestone(self, old: Milestone | None, after: Snapshot, milestone: Milestone) -> None:
+    def _follow_milestone(self, old: Milestone | None, after: Snapshot, milestone: Milestone) -> str:
         from ai_workflow.rendering.mirrors import milestone_mirror_name, render_milestone_mirror
 
         name = milestone_mirror_name(milestone)
         self._write_runtime(f"milestones/{name}", render_milestone_mirror(after, milestone))
         if old is not None and milestone_mirror_name(old) != name:
             self._remove_milestone(old)
+        return name
 
     def _remove_milestone(self, milestone: Milestone) -> None:
         from ai_workflow.rendering.mirrors import milestone_mirror_name
 
         fsio.remove_file(self._runtime(f"milestones/{milestone_mirror_name(milestone)}"))
 
-    def _sweep(self, after: Snapshot) -> None:
-        from ai_workflow.rendering.mirrors import milestone_mirror_name, task_mirror_name
-
-        expected = {
-            "tasks": {task_mirror_name(task) for task in after.tasks.values()},
-            "milestones": {milestone_mirror_name(milestone) for milestone in after.milestones.values()},
-        }
-        for folder, names in expected.items():
-            try:
-                present = os.listdir(self._runtime(folder))
-            except OSError:
-                continue
-            for name in present:
-                if name not in names and _MIRROR.fullmatch(name):
-                    fsio.remove_file(self._runtime(f"{folder}/{name}"))
+    def _sweep(self, folder: str, expected: set[str]) -> None:
+        try:
+            present = os.listdir(self._runtime(folder))
+        except OSError:
+            return
+        for name in present:
+            if name not in expected and _MIRROR.fullmatch(name):
+                fsio.remove_file(self._runtime(f"{folder}/{name}"))
 
     def write_handoffs(self, snapshot: Snapshot, *, only: Collection[str] | None = None) -> tuple[str, ...]:
         """Writes the three handoffs as the snapshot wants them.
