@@ -33,7 +33,9 @@ def describe_machine(python: str, folder: Path) -> str:
         (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.machine(),
     )
-    return f"{model}, {platform.system()} {platform.release()}, {_read_file_system(folder)}, Python {python}"
+    # Of the kernel its version; what a distribution appends tells nothing here.
+    kernel = f"{platform.system()} {platform.release().split('-')[0]}"
+    return f"{model}, {kernel}, {_read_file_system(folder)}, Python {python}"
 
 
 def _read_file_system(folder: Path) -> str:

@@ -22,6 +22,13 @@ def test_the_reference_is_up_to_date(name: str) -> None:
     assert kept == write_reference.render()[name], "run `make reference`"
 
 
+def test_the_page_on_costs_holds_the_table_that_was_measured() -> None:
+    table = (ROOT / "bench/results/table.md").read_text(encoding="utf-8").partition("\n")[2].strip()
+    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    block = page.partition("<!-- bench: written by `make bench` -->\n")[2].partition("<!-- end -->")[0]
+    assert block.strip() == table, "run `make bench`"
+
+
 def test_every_command_and_every_key_is_in_it() -> None:
     texts = write_reference.render()
     for name in COMMANDS:
