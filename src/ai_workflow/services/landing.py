@@ -39,7 +39,8 @@ from ai_workflow.models.milestone import Closeout, Milestone
 from ai_workflow.models.run import CheckResult
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.status import BlockerClass
-from ai_workflow.policy.closeout import find_forge, show_url
+from ai_workflow.policy.closeout import show_url
+from ai_workflow.policy.forges import find_forge
 from ai_workflow.services.request_body import write_body
 from ai_workflow.services.workspace import Workspace
 

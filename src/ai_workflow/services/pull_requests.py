@@ -8,7 +8,7 @@ from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.remotes import list_urls
 from ai_workflow.models.base import Record
 from ai_workflow.models.milestone import Milestone
-from ai_workflow.policy.closeout import find_forge
+from ai_workflow.policy.forges import find_forge
 from ai_workflow.rendering.text import strip_line
 from ai_workflow.services import resume
 from ai_workflow.services.landing import find_target_remote

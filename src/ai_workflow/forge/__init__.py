@@ -1,0 +1,1 @@
+"""Pull requests on a forge: one port, an adapter for each (spec §6.5)."""
