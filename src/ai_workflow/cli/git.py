@@ -85,14 +85,19 @@ def _pr_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _pr(session: Session, args: argparse.Namespace) -> int:
     from ai_workflow.models.ids import parse_milestone_id
-    from ai_workflow.services.pull_requests import refuse_to_open, write_request
+    from ai_workflow.services.pull_requests import open_pull_request, write_request
 
-    ws = session.open()
-    written = write_request(ws, parse_milestone_id(args.milestone))
-    if not args.no_create:
-        raise refuse_to_open(ws, written)
-    session.show(f"Wrote {written.path}")
-    session.show_json({"milestone": to_json(written.milestone), "path": written.path})
+    ws, milestone_id = session.open(), parse_milestone_id(args.milestone)
+    if args.no_create:
+        written = write_request(ws, milestone_id)
+        session.show(f"Wrote {written.path}")
+        session.show_json({"milestone": to_json(written.milestone), "path": written.path})
+        return ExitCode.OK
+    opened = open_pull_request(ws, milestone_id)
+    verb = "Opened" if opened.is_new else "Kept"
+    session.show(f"{verb} {opened.noun} {opened.number} of {opened.milestone.id}, {opened.status}: {opened.url}")
+    session.show(*[f"note: {note}" for note in opened.notes])
+    session.show_json({"request": to_json(opened), "milestone": to_json(opened.milestone), "path": opened.path})
     return ExitCode.OK
 
 
@@ -193,10 +198,11 @@ PUSH = Command(
 )
 PR = Command(
     _pr,
-    about="Writes the text of the milestone's pull request to reports/pr, with what proved each task. Opening the\n"
-    "request is not possible yet: without --no-create it says how to do that by hand (exit code 3).",
-    example="aiw git pr M01 --no-create",
-    shape='`{"milestone", "path"}`.',
+    about="Pushes the milestone's branch and opens its pull request (merge request), or brings title and text of the\n"
+    "one that is there up to date, unless a person has changed them. While tasks are open it is a draft.",
+    example="aiw git pr M01",
+    shape='`{"milestone", "path", "request": {"number", "url", "status", "is_new", "noun", "notes", …}}`; with'
+    " --no-create no request.",
     arguments=_pr_arguments,
 )
 SYNC = Command(

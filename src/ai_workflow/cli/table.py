@@ -78,7 +78,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "git branch": ("ai_workflow.cli.git:BRANCH", "make or find a milestone's branch and check it out"),
     "git commit": ("ai_workflow.cli.git:COMMIT", "commit a task: the same as agent finish"),
     "git push": ("ai_workflow.cli.git:PUSH", "push a milestone's branch"),
-    "git pr": ("ai_workflow.cli.git:PR", "write a pull request's text and say how to open it"),
+    "git pr": ("ai_workflow.cli.git:PR", "open a milestone's pull request, or bring it up to date"),
     "git sync": ("ai_workflow.cli.git:SYNC", "follow the remote's base and notice merges by people"),
     "git cleanup": ("ai_workflow.cli.git:CLEANUP", "show, and with flags delete, merged branches"),
     "report all": ("ai_workflow.cli.report:ALL", "bring every generated document up to date"),

@@ -53,6 +53,7 @@ OPTIONAL_PATH = Expect(kind="path", text="a path inside the project, relative to
 BRANCH = Expect(kind="branch", text="a name that git allows for a branch")
 OPTIONAL_BRANCH = Expect(kind="branch", text="a name that git allows for a branch", optional=True)
 PREFIX = Expect(kind="prefix", text="text that begins a name which git allows for a branch, e.g. `ai/`")
+OPTIONAL_URL = Expect(kind="url", text="the address of a forge, https://… without a password", optional=True)
 SUBJECT = Expect(kind="subject", text="a line with no placeholders but {id}, {title} and {milestone}")
 SECONDS = Expect(kind="number", text="a number of seconds above 0", is_above=True)
 AMOUNT = Expect(kind="number", text="a number above 0", is_above=True, optional=True)
@@ -107,6 +108,8 @@ def _effective() -> tuple[Key, ...]:
             _choice("github", "gitlab", "none", optional=True),
             "what the remote is; empty: told by its URL",
         ),
+        _key("git.forge_url", OPTIONAL_URL, "where the forge's pages are; empty: on the remote's host"),
+        *_pull_request(),
         _key("git.commit_subject", SUBJECT, "first line of a task's commit"),
         _key("git.pr_per_milestone", FLAG, "of 0.1.0; true without closeout_mode means pull_request"),
         _key("plan.commit", FLAG, "true: milestones.md belongs to the repository"),
@@ -140,6 +143,22 @@ def _effective() -> tuple[Key, ...]:
             "ai.default_actor", NAME, "who acted, for the records, when neither AIW_ACTOR nor the account's name tells"
         ),
         _key("prompts.templates_dir", OPTIONAL_PATH, "folder of own prompt templates"),
+    )
+
+
+def _pull_request() -> tuple[Key, ...]:
+    return (
+        _key("git.pull_request.title", SUBJECT, "title of a milestone's pull request"),
+        _key("git.pull_request.draft", FLAG, "true: opened with the first push, as a draft until all tasks are done"),
+        _key("git.pull_request.labels", TEXTS, "labels that it gets"),
+        _key("git.pull_request.reviewers", TEXTS, "logins (or org/team) that are asked to review it"),
+        _key("git.pull_request.milestone", OPTIONAL_NAME, "title of the forge's milestone that it is put into"),
+        _key(
+            "git.pull_request.merge",
+            _choice("auto", "forge", "never"),
+            "who merges: aiw when it may, the forge by itself (auto-merge, merge queue), or people",
+        ),
+        _key("git.pull_request.wait_s", SECONDS, "longest wait for its checks, each time it is tried"),
     )
 
 

@@ -45,6 +45,7 @@ DEFAULT_COMPANIONS = (
 CloseoutMode = Literal["auto", "direct_merge", "pull_request"]
 MergeStrategy = Literal["merge", "ff", "squash"]
 UnmergedPrevious = Literal["wait", "stack"]
+RequestMerge = Literal["auto", "forge", "never"]
 ScopePolicy = Literal["refuse", "warn", "off"]
 Isolation = Literal["none", "worktree"]
 
@@ -66,6 +67,23 @@ class ProjectSection(Record, frozen=True, kw_only=True):
     """None: the name of the root folder."""
 
 
+class PullRequestSection(Record, frozen=True, kw_only=True):
+    """`git.pull_request`; GitLab's merge requests too."""
+
+    title: str = "{id}: {title}"
+    """Placeholders as those of `git.commit_subject`."""
+    draft: bool = False
+    """Opened as a draft, made ready when the milestone is complete."""
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    milestone: str | None = None
+    """Title of the forge's own milestone."""
+    merge: RequestMerge = "auto"
+    """`auto`: aiw, as soon as it may; `forge`: the forge itself, once it has all it asks for; `never`: people."""
+    wait_s: float = 600.0
+    """Longest wait for checks that run, each time it is tried."""
+
+
 class GitSection(Record, frozen=True, kw_only=True):
     """`git`."""
 
@@ -81,6 +99,9 @@ class GitSection(Record, frozen=True, kw_only=True):
     """Placeholders `{id}`, `{title}` and `{milestone}`."""
     forge: str | None = None
     """None: told by the remote's URL; `none`: the remote is no forge."""
+    forge_url: str | None = None
+    """Where the forge's pages are, when the remote's host does not tell it."""
+    pull_request: PullRequestSection = PullRequestSection()
     pr_per_milestone: bool = False
     """0.1.0's second switch; true without `closeout_mode` means `pull_request`."""
     milestone_branch: bool = True

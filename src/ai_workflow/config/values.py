@@ -169,6 +169,20 @@ def _subject(node: Node, expect: Expect) -> str:
     return text
 
 
+def _url(node: Node, expect: Expect) -> str:
+    from urllib.parse import urlsplit
+
+    text = _name(node, expect)
+    try:
+        parts = urlsplit(text)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise MismatchError(node) from error
+    if not is_good or "@" in parts.netloc or parts.query or parts.fragment or not text.isascii() or " " in text:
+        raise MismatchError(node)
+    return text
+
+
 def _path(node: Node, expect: Expect) -> str:
     text = _name(node, expect)
     try:
@@ -291,6 +305,7 @@ _READERS: dict[str, Callable[[Node, Expect], Any]] = {
     "subject": _subject,
     "text": _text,
     "texts": _texts,
+    "url": _url,
     "variables": _variables,
     "whole": _whole,
 }

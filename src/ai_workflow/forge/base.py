@@ -63,7 +63,7 @@ class Forge(Protocol):
     place: Place
 
     def find_requests(self, branch: str) -> tuple[ForgeRequest, ...]:
-        """Requests for a branch of that name, of forks too, whatever their status and base; the newest first."""
+        """Requests for a branch of this project, whatever their status and base; the newest first."""
 
     def read_request(self, number: int) -> ForgeRequest:
         """One request as it is now."""

@@ -14,6 +14,14 @@ class PullRequest(Record, frozen=True, kw_only=True):
     blocker: str | None = None
     created_at: str | None = None
     updated_at: str | None = None
+    number: int | None = None
+    """On the forge."""
+    forge: str | None = None
+    """Which: `github.com/owner/name`."""
+    base: str | None = None
+    """The branch that aiw made it for; another one when it is stacked on a milestone that is not merged."""
+    written_sum: str | None = None
+    """Checksum of the title and text that aiw wrote last: only what still is that is written over."""
 
 
 class Recovery(Record, frozen=True, kw_only=True):

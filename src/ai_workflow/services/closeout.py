@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from ai_workflow.checks.runner import CheckCommand
+from ai_workflow.clock import format_utc
 from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.refs import branch_ref, find_commit, find_head_ref
-from ai_workflow.git.remotes import list_urls
+from ai_workflow.git.remotes import Remote, list_urls
 from ai_workflow.models.base import Record
 from ai_workflow.models.milestone import Closeout, Milestone
 from ai_workflow.models.run import CheckResult
@@ -25,18 +27,16 @@ from ai_workflow.policy.milestones import (
 )
 from ai_workflow.policy.rebuilding import is_rest_unknown
 from ai_workflow.services import landing, merging
-from ai_workflow.services.landing import Obstacle
+from ai_workflow.services.landing import Obstacle, Reached
 from ai_workflow.services.workspace import Workspace
 from ai_workflow.store.transaction import Transaction
 
-STEPS = (landing.look, landing.push_milestone, merging.land, merging.follow, merging.clean_up)
-"""The ladder of a direct merge, in order."""
-PULL_REQUEST_STEPS = (landing.await_pull_request, merging.follow, merging.clean_up)
-"""The ladder where a person merges."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 
 OnStart = Callable[[CheckCommand], None]
 OnOutput = Callable[[bytes], None]
 Listeners = tuple[OnStart | None, OnOutput | None]
+Step = Callable[[Workspace, Milestone, Remote | None, Listeners], Reached]
 
 
 class CloseoutResult(Record, frozen=True, kw_only=True):
@@ -44,11 +44,13 @@ class CloseoutResult(Record, frozen=True, kw_only=True):
 
     milestone: Milestone
     outcome: str
-    """`merged`, `blocked` or `not_complete`."""
+    """`merged`, `blocked` or `not_complete`; `waiting` within a closeout alone."""
     obstacle: Obstacle | None = None
     notes: tuple[str, ...] = ()
     """What was left undone and why, for people."""
     results: tuple[CheckResult, ...] = ()
+    again_s: float | None = None
+    """While waiting: when to look again, in seconds since 1970, if that is known."""
 
 
 def advance(ws: Workspace, milestone_id: str, *, listener_of_checks: Listeners = (None, None)) -> CloseoutResult:
@@ -81,12 +83,45 @@ def advance(ws: Workspace, milestone_id: str, *, listener_of_checks: Listeners =
             next_command=ws.command(f"milestone finish {milestone.id} --accept-unproven 'why'"),
         )
         return _block(ws, milestone, obstacle)
-    with ws.git_effects(f"close out {milestone.id}"):
-        # Another command may have landed it while this one waited for the repository.
-        milestone = ws.store.snapshot().get_milestone(milestone_id)
-        if milestone.status == "merged":
-            return CloseoutResult(milestone=milestone, outcome="merged")
-        return _climb(ws, milestone, listener_of_checks)
+    start_s, pause_s = time.monotonic(), _FIRST_PAUSE_S
+    results: tuple[CheckResult, ...] = ()
+    while True:
+        with ws.git_effects(f"close out {milestone.id}"):
+            # Another command may have landed it while this one waited for the repository.
+            milestone = ws.store.snapshot().get_milestone(milestone_id)
+            if milestone.status == "merged":
+                return CloseoutResult(milestone=milestone, outcome="merged", results=results)
+            result = _climb(ws, milestone, listener_of_checks)
+            results += result.results
+            left_s = start_s + ws.config.git.pull_request.wait_s - time.monotonic()
+            if result.outcome != "waiting" or result.obstacle is None:
+                return replace(result, results=results)
+            until_s = result.again_s - time.time() if result.again_s is not None else 0.0
+            if left_s <= 0 or until_s > left_s:
+                return replace(_block(ws, result.milestone, result.obstacle), results=results)
+        # Nothing is held while others work.
+        _wait(ws, result.obstacle, max(until_s, min(pause_s, left_s)), left_s=left_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _wait(ws: Workspace, obstacle: Obstacle, pause_s: float, *, left_s: float) -> None:
+    now_s = time.time()
+    again, end = format_utc(now_s + pause_s)[11:19], format_utc(now_s + left_s)[11:19]
+    ws.talk(f"waiting: {obstacle.message}; looking again at {again}, until {end} UTC")
+    time.sleep(pause_s)
+
+
+def _steps(mode: str) -> tuple[Step, ...]:
+    """The ladder, in order."""
+    if mode != "pull_request":
+        return (landing.look, landing.push_milestone, merging.land, merging.follow, merging.clean_up)
+    # Here and not above: few closeouts speak to a forge.
+    from ai_workflow.services import requesting
+
+    return (
+        landing.look, landing.push_milestone, requesting.open_request, requesting.merge_request, merging.follow,
+        merging.clean_up,
+    )  # fmt: skip
 
 
 def _climb(ws: Workspace, milestone: Milestone, listeners: Listeners) -> CloseoutResult:
@@ -98,7 +133,7 @@ def _climb(ws: Workspace, milestone: Milestone, listeners: Listeners) -> Closeou
     )
     milestone = _begin(ws, milestone, mode)
     results: tuple[CheckResult, ...] = ()
-    for step in PULL_REQUEST_STEPS if mode == "pull_request" else STEPS:
+    for step in _steps(mode):
         try:
             reached = step(ws, milestone, remote, listeners)
         except AiwError as error:
@@ -107,6 +142,14 @@ def _climb(ws: Workspace, milestone: Milestone, listeners: Listeners) -> Closeou
             # The tasks are done whatever git refuses now, so this too is a blocker and not the command's failure.
             reached = landing.stop(ws, milestone, "merge", step.__name__.replace("_", "-"), error.message)
         results += reached.results
+        if reached.obstacle is not None and reached.is_waiting:
+            return CloseoutResult(
+                milestone=milestone,
+                outcome="waiting",
+                obstacle=reached.obstacle,
+                results=results,
+                again_s=reached.again_s,
+            )
         if reached.obstacle is not None:
             return replace(_block(ws, milestone, reached.obstacle), results=results)
         if reached.closeout is not None and reached.closeout != milestone.closeout:
@@ -143,7 +186,7 @@ def _record_moves(ws: Workspace, change: Transaction, milestone: Milestone, clos
     git = ws.repository.git
     branch = branch_ref(milestone.branch or "")
     if closeout.landed_sha is None or closeout.landed_sha != closeout.merge_sha:
-        change.record_final(f"{milestone.id} was merged by somebody else")
+        change.record_final(f"{milestone.id} was merged on its forge, or by somebody else")
     change.record_ref(branch_ref(ws.config.target_branch), before=closeout.base_sha, after=closeout.landed_sha)
     change.record_ref("HEAD", before=closeout.head_ref, after=find_head_ref(git))
     if closeout.branch_tip is not None and find_commit(git, branch) is None:

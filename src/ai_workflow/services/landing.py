@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from ai_workflow.checks.runner import CheckCommand
-from ai_workflow.config.place import CONFIG_NAME
-from ai_workflow.errors import AiwError, Kind
 from ai_workflow.git.merges import merge_trees
 from ai_workflow.git.refs import (
     branch_ref,
@@ -28,7 +26,6 @@ from ai_workflow.git.remotes import (
     fetch_branch,
     find_remote,
     is_shallow,
-    list_urls,
     push_branch,
     tracking_ref,
 )
@@ -40,8 +37,6 @@ from ai_workflow.models.run import CheckResult
 from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.status import BlockerClass
 from ai_workflow.policy.closeout import show_url
-from ai_workflow.policy.forges import find_forge
-from ai_workflow.services.request_body import write_body
 from ai_workflow.services.workspace import Workspace
 
 Listeners = tuple[Callable[[CheckCommand], None] | None, Callable[[bytes], None] | None]
@@ -63,6 +58,10 @@ class Reached(Record, frozen=True, kw_only=True):
     closeout: Closeout | None = None
     obstacle: Obstacle | None = None
     results: tuple[CheckResult, ...] = ()
+    is_waiting: bool = False
+    """Whether nothing but time is missing, so that the obstacle counts only when nobody waits any longer."""
+    again_s: float | None = None
+    """When to look again, in seconds since 1970, if that is known."""
 
 
 def find_target_remote(ws: Workspace) -> Remote | None:
@@ -82,43 +81,6 @@ def record(ws: Workspace, milestone: Milestone, closeout: Closeout) -> Milestone
         if fresh.closeout != closeout:
             change.apply(Changes(put=(replace(fresh, closeout=closeout, updated_at=change.now),)))
     return change.after.get_milestone(milestone.id)
-
-
-def await_pull_request(ws: Workspace, milestone: Milestone, remote: Remote | None, listeners: Listeners) -> Reached:
-    """Notices a merge that a person made; else stops: a known forge is never merged into behind its back."""
-    seen = look(ws, milestone, remote, listeners)
-    if seen.obstacle is None and seen.closeout is not None and seen.closeout.landed_sha is not None:
-        return seen
-    assert remote is not None
-    git = ws.repository.git
-    branch = milestone.branch
-    urls = list_urls(git, remote)
-    forges = {url: find_forge(url, override=ws.config.git.forge) for url in urls}
-    url = next((url for url, forge in forges.items() if forge), urls[0])
-    where = f"{remote.name} ({show_url(url)}) is on {forges[url] or 'a forge'}"
-    retry = retry_command(ws, milestone)
-    body = _write_request(ws, milestone)
-    text = f"; its text is in {body}" if body else ""
-    obstacle = Obstacle(
-        klass="pr",
-        step="pull-request",
-        message=f"{milestone.id} is finished, but its pull request cannot be made: {where}, and this release of aiw"
-        f" cannot open pull requests yet{text}",
-        next_command=f"git push {remote.name} {branch}, merge its pull request there, then {retry}; or set"
-        f" `git.closeout_mode: direct_merge` in {CONFIG_NAME} to merge without one, then {retry}",
-    )
-    return Reached(obstacle=obstacle)
-
-
-def _write_request(ws: Workspace, milestone: Milestone) -> str | None:
-    """Path of the pull request's text; None when it cannot be written, which holds nothing up."""
-    try:
-        return write_body(ws, milestone.id)[1]
-    except AiwError as error:
-        if error.kind != Kind.IO:
-            raise
-        ws.talk(f"note: the text of the pull request was not written: {error.message}")
-        return None
 
 
 def look(ws: Workspace, milestone: Milestone, remote: Remote | None, _listeners: Listeners) -> Reached:

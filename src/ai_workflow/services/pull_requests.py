@@ -1,17 +1,16 @@
-"""`git pr`: the text of a milestone's pull request, and how to open it by hand (spec §6.8)."""
+"""`git pr`: the text of a milestone's pull request, and the request itself on the forge (spec §6.8)."""
 
 from __future__ import annotations
 
 import shlex
 
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.git.remotes import list_urls
+from ai_workflow.git.remotes import Remote
 from ai_workflow.models.base import Record
 from ai_workflow.models.milestone import Milestone
-from ai_workflow.policy.forges import find_forge
 from ai_workflow.rendering.text import strip_line
 from ai_workflow.services import resume
-from ai_workflow.services.landing import find_target_remote
+from ai_workflow.services.landing import Reached, find_target_remote
 from ai_workflow.services.request_body import write_body
 from ai_workflow.services.workspace import Workspace
 
@@ -24,6 +23,21 @@ class RequestText(Record, frozen=True, kw_only=True):
     """Relative to the root of the state."""
 
 
+class Opened(Record, frozen=True, kw_only=True):
+    """The request as it stands on the forge."""
+
+    milestone: Milestone
+    path: str
+    """Of its text, relative to the root of the state."""
+    noun: str
+    """What the forge calls it."""
+    number: int
+    url: str
+    status: str
+    is_new: bool
+    notes: tuple[str, ...] = ()
+
+
 def write_request(ws: Workspace, milestone_id: str) -> RequestText:
     """Writes the text of the milestone's pull request; opens nothing. Raises AiwError(NOT_FOUND, IO)."""
     resume.resume(ws)
@@ -31,51 +45,79 @@ def write_request(ws: Workspace, milestone_id: str) -> RequestText:
     return RequestText(milestone=milestone, path=rel)
 
 
-def refuse_to_open(ws: Workspace, written: RequestText) -> AiwError:
-    """Why the request is not opened, with what to type instead; BLOCKED unless there is nothing to open."""
-    milestone = written.milestone
+def open_pull_request(ws: Workspace, milestone_id: str) -> Opened:
+    """Pushes the milestone's branch and opens its request, or brings the one that is there up to date.
+
+    While tasks are open it is a draft.
+
+    Raises:
+        AiwError: STATE when there is nothing to open; GIT as `push_milestone_branch`; BLOCKED with the cause, and with
+            what to type by hand, when the forge cannot be asked or says no.
+    """
+    written = write_request(ws, milestone_id)
+    milestone, path = written.milestone, written.path
     if milestone.status in ("merged", "cancelled"):
-        return AiwError(
+        raise AiwError(
             Kind.STATE,
-            f"{milestone.id} is {milestone.status}: there is no pull request to open; its text is in {written.path}",
+            f"{milestone.id} is {milestone.status}: there is no pull request to open; its text is in {path}",
             hint="see `aiw milestone list`",
         )
     remote = find_target_remote(ws)
     if remote is None:
-        return AiwError(
+        raise AiwError(
             Kind.BLOCKED,
-            f"the text is in {written.path}, but there is no remote to open a pull request on",
+            f"the text is in {path}, but there is no remote to open a pull request on",
             hint=f"add one: git remote add origin <url>; without one, {ws.command(f'milestone finish {milestone.id}')}"
             " merges it here",
         )
-    forges = [forge for url in list_urls(ws.repository.git, remote) if (forge := find_forge(url, override=_forge(ws)))]
-    steps = "\n".join(f"  {step}" for step in _steps(ws, written, forges[0] if forges else None))
-    return AiwError(
-        Kind.BLOCKED,
-        f"the text is in {written.path}, but this release of aiw cannot open pull requests; by hand:\n{steps}",
-        hint=f"to write the text alone: {ws.command(f'git pr {milestone.id} --no-create')}",
+    from ai_workflow.policy.milestones import is_complete
+    from ai_workflow.services.forge_access import find_forge_place, forge_of
+    from ai_workflow.services.pushing import push_milestone_branch
+
+    if find_forge_place(ws, remote) is None:
+        raise _say_by_hand(ws, written, remote, f"the URL of {remote.name} names no project on a known forge")
+    push_milestone_branch(ws, milestone_id)
+    from ai_workflow.forge.base import ForgeError
+    from ai_workflow.services.requesting import establish, explain
+
+    snapshot = ws.store.snapshot()
+    milestone = snapshot.get_milestone(milestone_id)
+    is_draft = ws.config.git.pull_request.draft or not is_complete(snapshot, milestone)
+    with ws.git_effects(f"open the pull request of {milestone.id}"):
+        try:
+            with forge_of(ws, remote) as forge:
+                found = establish(ws, forge, milestone, is_draft=is_draft, is_asked=True)
+                noun = forge.noun
+        except ForgeError as error:
+            found = explain(ws, milestone, remote, "pull-request", error)
+    if isinstance(found, Reached):
+        assert found.obstacle is not None
+        raise AiwError(Kind.BLOCKED, found.obstacle.message, hint=found.obstacle.next_command)
+    return Opened(
+        milestone=ws.store.snapshot().get_milestone(milestone_id),
+        path=path,
+        noun=noun,
+        number=found.request.number,
+        url=found.request.url,
+        status=found.request.status,
+        is_new=found.is_new,
+        notes=found.notes,
     )
 
 
-def _forge(ws: Workspace) -> str | None:
-    return ws.config.git.forge
-
-
-def _steps(ws: Workspace, written: RequestText, forge: str | None) -> list[str]:
+def _say_by_hand(ws: Workspace, written: RequestText, remote: Remote, why: str) -> AiwError:
     milestone = written.milestone
+    branch, base = shlex.quote(milestone.branch or ""), shlex.quote(ws.config.target_branch)
     title = shlex.quote(f"{milestone.id}: {strip_line(milestone.title)[:200]}")
-    branch, base, path = (shlex.quote(text) for text in (milestone.branch or "", ws.config.target_branch, written.path))
-    if forge == "github":
-        opening = f"gh pr create --base {base} --head {branch} --title {title} --body-file {path}"
-    elif forge == "gitlab":
-        opening = (
-            f"glab mr create --target-branch {base} --source-branch {branch} --title {title}"
-            f' --description "$(cat {path})"'
-        )
-    else:
-        opening = f"open a request from {milestone.branch} to {ws.config.target_branch} there, with that text"
-    return [
+    steps = (
         ws.command(f"git push {milestone.id}"),
-        opening,
+        f"open a request from {branch} to {base} there, titled {title}, with that text",
         f"{ws.command('git sync')}   # once it is merged",
-    ]
+    )
+    shown = "\n".join(f"  {step}" for step in steps)
+    return AiwError(
+        Kind.BLOCKED,
+        f"the text is in {written.path}, but {why}; by hand:\n{shown}",
+        hint="set `git.forge` and `git.forge_url` if it is on one; to write the text alone:"
+        f" {ws.command(f'git pr {milestone.id} --no-create')}",
+    )

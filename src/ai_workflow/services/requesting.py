@@ -1,0 +1,356 @@
+"""The rungs of a closeout by pull request: open it, and merge it once it may be (spec §6.5).
+
+Each asks the forge what is so before it acts, and after a question without an answer; so a process that dies between
+the two leaves nothing that the next one does not find.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from ai_workflow.forge.base import Forge, ForgeError
+from ai_workflow.git.refs import find_commit, is_ancestor
+from ai_workflow.git.remotes import Remote
+from ai_workflow.models.base import Record
+from ai_workflow.models.forge import ForgeRequest, Standing
+from ai_workflow.models.milestone import Milestone
+from ai_workflow.models.snapshot import Changes
+from ai_workflow.models.status import BlockerClass
+from ai_workflow.policy.closeout import show_url
+from ai_workflow.policy.events import make_event
+from ai_workflow.policy.requests import Verdict, judge
+from ai_workflow.rendering.pr_body import render_pr_body
+from ai_workflow.rendering.text import strip_line
+from ai_workflow.services.forge_access import explain_credentials, find_forge_place, forge_of
+from ai_workflow.services.landing import Listeners, Reached, find_landed, find_target, find_tip, stop
+from ai_workflow.services.request_body import write_body
+from ai_workflow.services.workspace import Workspace
+
+_ASKED = 3
+"""How often a merge is asked for within one try, when the answer is that something has changed."""
+_MAX_TITLE = 240
+
+
+def open_request(ws: Workspace, milestone: Milestone, remote: Remote | None, _listeners: Listeners) -> Reached:
+    """Finds the milestone's request or opens it, and keeps its text up to date where aiw wrote it."""
+    return _speak(ws, milestone, remote, "pull-request", lambda forge: _open(ws, forge, milestone, remote))
+
+
+def merge_request(ws: Workspace, milestone: Milestone, remote: Remote | None, listeners: Listeners) -> Reached:
+    """Merges the request when that is safe, and sees that it is merged."""
+    return _speak(ws, milestone, remote, "merge", lambda forge: _merge(ws, forge, milestone, remote, listeners))
+
+
+def _speak(
+    ws: Workspace, milestone: Milestone, remote: Remote | None, step: str, act: Callable[[Forge], Reached]
+) -> Reached:
+    closeout = milestone.closeout
+    assert closeout is not None
+    if closeout.landed_sha is not None or remote is None:
+        return Reached()
+    try:
+        with forge_of(ws, remote) as forge:
+            return act(forge)
+    except ForgeError as error:
+        return explain(ws, milestone, remote, step, error)
+
+
+def explain(ws: Workspace, milestone: Milestone, remote: Remote, step: str, error: ForgeError) -> Reached:
+    """The forge's no as an obstacle."""
+    place = find_forge_place(ws, remote)
+    where = f"{place.host}/{place.project}" if place else f"{remote.name} ({show_url(remote.url)})"
+    klass: BlockerClass
+    command: str | None
+    if place is None:
+        klass, command = "pr", explain_credentials(None)
+    elif error.cause in ("no_credentials", "bad_credentials"):
+        klass, command = "credentials", explain_credentials(place)
+    elif error.cause == "forbidden":
+        klass, command = "credentials", f"give the token of {where} the right to write pull requests"
+    elif error.cause == "not_found":
+        klass, command = "credentials", f"give the token access to {where}, or set `git.forge_url`"
+    elif error.cause in ("offline", "server", "unanswered", "rate_limited"):
+        klass, command = "infra", None
+    else:
+        klass, command = "pr", None
+    body = _write_text(ws, milestone)
+    text = f"; its text is in {body}" if body and milestone.pr.number is None else ""
+    message = f"the pull request of {milestone.id} on {where} is not dealt with: {error.message}{text}"
+    stopped = stop(ws, milestone, klass, step, message, next_command=command)
+    return replace(stopped, is_waiting=error.cause == "rate_limited", again_s=error.until_s)
+
+
+def _write_text(ws: Workspace, milestone: Milestone) -> str | None:
+    from ai_workflow.errors import AiwError, Kind
+
+    try:
+        return write_body(ws, milestone.id)[1]
+    except AiwError as error:
+        if error.kind != Kind.IO:
+            raise
+        ws.talk(f"note: the text of the pull request was not written: {error.message}")
+        return None
+
+
+def _open(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | None) -> Reached:
+    closeout = milestone.closeout
+    assert closeout is not None
+    found = establish(ws, forge, milestone, is_draft=ws.config.git.pull_request.draft)
+    if isinstance(found, Reached):
+        return found
+    if found.request.status == "merged":
+        return _landed(ws, milestone, remote, found.request)
+    return Reached(closeout=replace(closeout, notes=tuple(dict.fromkeys((*closeout.notes, *found.notes)))))
+
+
+class Established(Record, frozen=True, kw_only=True):
+    """The request of a milestone, recorded."""
+
+    request: ForgeRequest
+    is_new: bool = False
+    notes: tuple[str, ...] = ()
+    """What of the labels and the like the forge does not know."""
+
+
+def establish(
+    ws: Workspace, forge: Forge, milestone: Milestone, *, is_draft: bool, is_asked: bool = False
+) -> Established | Reached:
+    """Finds the request of a milestone whose branch is pushed, or opens it; again without doing it twice.
+
+    Args:
+        is_asked: whether a person asks for it: then one that was closed is followed by another one.
+
+    Returns:
+        What is in the way, where a person must decide: it was closed, or goes into another base. Raises ForgeError.
+    """
+    base = ws.config.target_branch
+    request = _find(ws, forge, milestone)
+    if request is None or (is_asked and request.status == "closed"):
+        request = _create(ws, forge, milestone, base=base, is_draft=is_draft)
+        notes = _furnish(ws, forge, request.number)
+        _record(ws, forge, milestone, request, status="created")
+        return Established(request=request, is_new=True, notes=notes)
+    if request.status == "merged":
+        return Established(request=request)
+    if request.status == "closed":
+        message = f"{forge.noun} {request.number} of {milestone.id} was closed without being merged: {request.url}"
+        again = f"reopen it there, or open another one: {ws.command(f'git pr {milestone.id}')}"
+        _record(ws, forge, milestone, request, status="closed")
+        return stop(ws, milestone, "pr", "pull-request", message, next_command=again)
+    if request.base != base:
+        if milestone.pr.number != request.number or milestone.pr.base != request.base:
+            message = f"{forge.noun} {request.number} of {milestone.id} goes into {request.base}, not into {base}"
+            advice = f"change its base to {base}: {request.url}"
+            return stop(ws, milestone, "pr", "pull-request", message, next_command=advice)
+        request = forge.update_request(request.number, base=base)
+        ws.talk(f"{forge.noun} {request.number} goes into {base} now")
+    request = _refresh(ws, forge, milestone, request)
+    _record(ws, forge, milestone, request, status="created")
+    return Established(request=request)
+
+
+def _find(ws: Workspace, forge: Forge, milestone: Milestone) -> ForgeRequest | None:
+    """The milestone's request: the open one, else the one that is known, else one that ended with this very work."""
+    tip = find_tip(ws, milestone)
+    requests = [one for one in forge.find_requests(milestone.branch or "") if not one.is_foreign]
+    is_open = [one for one in requests if one.status == "open"]
+    base = ws.config.target_branch
+    if is_open:
+        return next((one for one in is_open if one.base == base), is_open[0])
+    known = milestone.pr.number
+    return next((one for one in requests if one.number == known or (tip is not None and one.head_sha == tip)), None)
+
+
+def _create(ws: Workspace, forge: Forge, milestone: Milestone, *, base: str, is_draft: bool) -> ForgeRequest:
+    title, body = _texts(ws, milestone)
+    write_body(ws, milestone.id)
+    branch = milestone.branch or ""
+    try:
+        made = forge.create_request(branch=branch, base=base, title=title, body=body, is_draft=is_draft)
+    except ForgeError as error:
+        if error.cause not in ("invalid", "unanswered", "server"):
+            raise
+        # It may be there for all that: somebody else was quicker, or only the answer was lost.
+        made_by_now = next((one for one in forge.find_requests(branch) if one.status == "open"), None)
+        if made_by_now is None:
+            raise
+        return made_by_now
+    ws.talk(f"opened {forge.noun} {made.number}: {made.url}")
+    return made
+
+
+def _texts(ws: Workspace, milestone: Milestone) -> tuple[str, str]:
+    """Title and text as they should be."""
+    snapshot = ws.store.snapshot()
+    fresh = snapshot.get_milestone(milestone.id)
+    title = ws.config.git.pull_request.title.format(id=fresh.id, title=strip_line(fresh.title), milestone=fresh.id)
+    body = render_pr_body(
+        snapshot,
+        fresh,
+        target_branch=ws.config.target_branch,
+        command_prefix=ws.config.agent.command_prefix.strip(),
+    )
+    from ai_workflow.policy.secrets import mask
+
+    return mask(strip_line(title)[:_MAX_TITLE]), mask(body)
+
+
+def _furnish(ws: Workspace, forge: Forge, number: int) -> tuple[str, ...]:
+    settings = ws.config.git.pull_request
+    if not (settings.labels or settings.reviewers or settings.milestone):
+        return ()
+    try:
+        left = forge.furnish(number, labels=settings.labels, reviewers=settings.reviewers, milestone=settings.milestone)
+    except ForgeError as error:
+        # Without them the request is what it should be; they hold nothing up.
+        left = (error.message,)
+    return tuple(f"{forge.noun} {number}: {sentence}" for sentence in left)
+
+
+def _refresh(ws: Workspace, forge: Forge, milestone: Milestone, request: ForgeRequest) -> ForgeRequest:
+    """Title and text as the state has them by now, unless a person has changed them."""
+    title, body = _texts(ws, milestone)
+    is_ours = checksum_text(request.title, request.body) == milestone.pr.written_sum
+    if not is_ours or checksum_text(title, body) == milestone.pr.written_sum:
+        return request
+    write_body(ws, milestone.id)
+    return forge.update_request(request.number, title=title, body=body)
+
+
+def checksum_text(title: str, body: str) -> str:
+    """Tells whether title and text are those that were written; forges change ends of lines and final ones."""
+    lines = [line.rstrip() for line in f"{title.strip()}\n{body.strip()}".splitlines()]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+def _record(ws: Workspace, forge: Forge, milestone: Milestone, request: ForgeRequest, *, status: str) -> None:
+    """Notes the request, and what of its text is ours."""
+    is_new = milestone.pr.number != request.number
+    ours = checksum_text(*_texts(ws, milestone))
+    there = checksum_text(request.title, request.body)
+    written = there if there == ours else milestone.pr.written_sum
+    with ws.store.transaction(f"{forge.noun} of {milestone.id}") as change:
+        fresh = change.before.get_milestone(milestone.id)
+        pr = replace(
+            fresh.pr,
+            status="closed" if status == "closed" else "created",
+            url=request.url,
+            number=request.number,
+            forge=f"{forge.place.host}/{forge.place.project}",
+            base=request.base,
+            written_sum=written,
+            created_at=change.now if is_new else fresh.pr.created_at,
+        )
+        if pr != fresh.pr:
+            text = f"{forge.noun} {request.number} of {fresh.id} is {status}: {request.url}"
+            event = make_event(f"pull_request_{status}", text, milestone_id=fresh.id, now=change.now, actor=ws.actor)
+            fresh = replace(fresh, pr=replace(pr, updated_at=change.now), updated_at=change.now)
+            change.apply(Changes(put=(fresh,), events=(event,)))
+
+
+def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | None, listeners: Listeners) -> Reached:
+    closeout = milestone.closeout
+    assert closeout is not None
+    assert remote is not None
+    pr = ws.store.snapshot().get_milestone(milestone.id).pr
+    if pr.number is None or closeout.pushed_branch_sha is None:
+        return stop(ws, milestone, "pr", "merge", f"{milestone.id} has no pull request that is known")
+    git = ws.config.git
+    failure: ForgeError | None = None
+    for _time in range(_ASKED):
+        standing = forge.read_standing(pr.number)
+        verdict = judge(
+            standing,
+            head_sha=closeout.pushed_branch_sha,
+            strategy=git.merge_strategy,
+            merge=git.pull_request.merge,
+        )
+        if verdict.action == "merged":
+            return _landed(ws, milestone, remote, standing.request)
+        if verdict.action in ("conflict", "behind"):
+            from ai_workflow.services.branch_update import bring_base_in
+
+            return bring_base_in(ws, milestone, remote, listeners, is_wanted=verdict.action == "behind")
+        if verdict.action in ("wait", "stop"):
+            return _stop(ws, forge, milestone, standing, verdict)
+        failure = _act(ws, forge, milestone, standing, verdict, head_sha=closeout.pushed_branch_sha)
+        if verdict.action == "merge_later" and failure is None:
+            message = (
+                f"{forge.noun} {pr.number} of {milestone.id} is merged by {forge.name} once it has all it asks for"
+            )
+            return replace(stop(ws, milestone, "pr", "merge", message, evidence=(pr.url or "",)), is_waiting=True)
+    if failure is not None and failure.cause not in ("head_moved", "not_mergeable"):
+        raise failure
+    why = failure.message if failure else "it changed each time it was looked at"
+    message = f"{forge.noun} {pr.number} of {milestone.id} could not be merged: {why}"
+    return stop(ws, milestone, "merge", "merge", message, evidence=(pr.url or "",))
+
+
+def _act(
+    ws: Workspace, forge: Forge, milestone: Milestone, standing: Standing, verdict: Verdict, *, head_sha: str
+) -> ForgeError | None:
+    """Does what the verdict says; the failure after which the request is to be looked at once more, if there is one."""
+    request = standing.request
+    try:
+        if verdict.action == "ready":
+            forge.set_ready(request)
+        elif verdict.action == "merge_later":
+            forge.merge_later(request, head_sha=head_sha, method=verdict.method)
+        else:
+            title, message = _merge_texts(ws, milestone, request)
+            forge.merge(request, head_sha=head_sha, method=verdict.method, title=title, message=message)
+            ws.talk(f"merged {forge.noun} {request.number} of {milestone.id}")
+    except ForgeError as error:
+        if error.cause not in ("head_moved", "not_mergeable", "unanswered", "server"):
+            raise
+        return error
+    return None
+
+
+def _merge_texts(ws: Workspace, milestone: Milestone, request: ForgeRequest) -> tuple[str, str]:
+    """Subject and rest of the commit that the forge makes; with the trailers of aiw, and the request's number."""
+    from ai_workflow.rendering.commit_message import render_merge_message
+
+    closeout = milestone.closeout
+    assert closeout is not None
+    tasks = ws.store.snapshot().tasks_of(milestone)
+    project_rel = ws.repository.prefix.rstrip("/") or None
+    message = render_merge_message(milestone, tasks, operation=closeout.operation, project_rel=project_rel)
+    subject, _, rest = message.partition("\n")
+    return f"{subject} (#{request.number})", rest.strip()
+
+
+def _landed(ws: Workspace, milestone: Milestone, remote: Remote | None, request: ForgeRequest) -> Reached:
+    """The commit on base, once the remote shows it there."""
+    closeout = milestone.closeout
+    assert closeout is not None
+    base = find_target(ws, milestone, remote)
+    if isinstance(base, Reached):
+        return base
+    git = ws.repository.git
+    merged = request.merged_sha
+    if merged is not None and find_commit(git, merged) is not None and is_ancestor(git, merged, base):
+        landed: str | None = merged
+    else:
+        landed = find_landed(ws, milestone, closeout, base)
+    if landed is None:
+        message = f"the forge says that {request.url} is merged, and {ws.config.target_branch} does not show it yet"
+        return replace(stop(ws, milestone, "merge", "merge", message), is_waiting=True)
+    return Reached(closeout=replace(closeout, landed_sha=landed, branch_tip=request.head_sha))
+
+
+def _stop(ws: Workspace, forge: Forge, milestone: Milestone, standing: Standing, verdict: Verdict) -> Reached:
+    name = f"{forge.noun} {standing.request.number} of {milestone.id}"
+    stopped = stop(
+        ws,
+        milestone,
+        verdict.klass,
+        "merge",
+        f"{name} {verdict.message}",
+        evidence=verdict.evidence,
+        next_command=verdict.advice or None,
+    )
+    return replace(stopped, is_waiting=verdict.action == "wait")
