@@ -22,6 +22,8 @@ class PullRequest(Record, frozen=True, kw_only=True):
     """The branch that aiw made it for; another one when it is stacked on a milestone that is not merged."""
     written_sum: str | None = None
     """Checksum of the title and text that aiw wrote last: only what still is that is written over."""
+    seen_comments: tuple[str, ...] = ()
+    """Ids of the review comments that were shown."""
 
 
 class Recovery(Record, frozen=True, kw_only=True):
