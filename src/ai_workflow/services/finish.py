@@ -96,6 +96,10 @@ def finish_task(ws: Workspace, request: FinishRequest, *, listener: Listener | N
     if result.outcome != "done":
         return result
     ended = closeout.advance(ws, task.milestone_id, listener_of_checks=_listeners(listener))
+    if ended.outcome == "not_complete" and ws.config.git.pull_request.draft:
+        from ai_workflow.services.pull_requests import keep_draft
+
+        keep_draft(ws, task.milestone_id)
     return replace(result, closeout=ended)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 
 from ai_workflow.errors import AiwError, Kind
-from ai_workflow.git.remotes import Remote
+from ai_workflow.git.remotes import Remote, list_urls
 from ai_workflow.models.base import Record
 from ai_workflow.models.milestone import Milestone
+from ai_workflow.policy.closeout import choose_mode
 from ai_workflow.rendering.text import strip_line
 from ai_workflow.services import resume
 from ai_workflow.services.landing import Reached, find_target_remote
@@ -103,6 +104,29 @@ def open_pull_request(ws: Workspace, milestone_id: str) -> Opened:
         is_new=found.is_new,
         notes=found.notes,
     )
+
+
+def keep_draft(ws: Workspace, milestone_id: str) -> None:
+    """Pushes an unfinished milestone and keeps its draft up to date, where `git.pull_request.draft` asks for one.
+
+    The task that was finished is done whatever the forge says, so a failure is only told.
+    """
+    remote = find_target_remote(ws)
+    if not ws.config.git.pull_request.draft or remote is None:
+        return
+    git = ws.config.git
+    urls = list_urls(ws.repository.git, remote)
+    if choose_mode(git.closeout_mode, remote_urls=urls, forge_override=git.forge) != "pull_request":
+        return
+    try:
+        opened = open_pull_request(ws, milestone_id)
+    except AiwError as error:
+        if error.kind not in (Kind.BLOCKED, Kind.GIT, Kind.IO):
+            raise
+        ws.talk(f"note: the draft of {milestone_id} is not up to date: {error.message}")
+        return
+    if opened.is_new:
+        ws.talk(f"{milestone_id} is a draft now: {opened.url}")
 
 
 def _say_by_hand(ws: Workspace, written: RequestText, remote: Remote, why: str) -> AiwError:
