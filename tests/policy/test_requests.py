@@ -68,7 +68,7 @@ def test_the_request_itself(request_of: dict[str, Any], action: str) -> None:
         ({"is_refused": True, "rules": ("only signed commits",)}, "stop", "protected_branch", "only signed commits"),
         ({"is_refused": True}, "stop", "protected_branch", "does not say which rule"),
         ({"allowed_methods": ("squash",)}, "stop", "protected_branch", "does not allow the method merge"),
-        ({"has_queue": True}, "merge_later", "pr", ""),
+        ({"has_queue": True}, "enqueue", "pr", ""),
     ],
 )
 def test_what_stands_in_the_way(change: dict[str, Any], action: str, klass: str, says: str) -> None:
@@ -90,6 +90,7 @@ def test_what_failed_is_said_before_what_still_runs() -> None:
 def test_who_leaves_it_to_the_forge_or_to_people() -> None:
     waiting = replace(GOOD, checks=(check("pending"),))
     assert decide(waiting, "forge").action == "merge_later"
+    assert decide(GOOD, "forge").action == "merge"
     assert decide(waiting, "never").action == "wait"
     assert decide(GOOD, "never").action == "stop"
     assert decide(replace(GOOD, checks=(check("failed"),)), "forge").action == "stop"
@@ -141,7 +142,7 @@ def test_nothing_red_unknown_or_moved_is_ever_merged(
     verdict = judge(standing, head_sha=HEAD, strategy="merge", merge=merge)
     is_green = "failed" not in outcomes and "pending" not in outcomes and not missing and bool(outcomes or not expects)
     is_free = mergeability == "yes" and not refused and not wanted and not approvals and not draft
-    assert (verdict.action == "merge") == (is_green and is_free and head == HEAD and merge == "auto")
+    assert (verdict.action == "merge") == (is_green and is_free and head == HEAD and merge != "never")
     if verdict.action == "merge_later":
         assert "failed" not in outcomes
         assert head == HEAD

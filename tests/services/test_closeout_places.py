@@ -176,11 +176,12 @@ def test_a_merge_by_a_person_is_noticed(project: Project, how: tuple[str, ...], 
     assert project.milestone()["status"] == "merged"
     assert project.milestone()["closeout"]["landed_sha"] == merged
     assert origin_tip(project) == merged
-    if "--squash" not in how:
-        assert_landed(project)
-    else:
-        # The workspace's own commit went into the squash, so local base has one that no remote has.
-        assert "local main was left behind origin/main: it has commits of its own" in notes(project)
+    # The workspace's own commit went into the squash: local base, which had it, follows, and it is kept.
+    assert_landed(project)
+    if "--squash" in how:
+        kept = f"refs/aiw/landed/{BRANCH}"
+        assert project.git("for-each-ref", "--format=%(refname)", "refs/aiw/landed") == kept
+        assert "set up workspace" in project.git("log", "--format=%s", kept)
 
 
 def test_a_pushed_branch_that_was_rebased_and_merged_elsewhere_is_no_obstacle(project: Project) -> None:

@@ -95,7 +95,10 @@ class Forge(Protocol):
         """Merges, if the branch's tip still is `head_sha`. That it is merged is for the caller to see."""
 
     def merge_later(self, request: ForgeRequest, *, head_sha: str, method: Method) -> None:
-        """Lets the forge merge once all that it asks for is there (auto-merge), or puts it into the merge queue."""
+        """Lets the forge merge once all that it asks for is there (auto-merge)."""
+
+    def enqueue(self, request: ForgeRequest, *, head_sha: str) -> None:
+        """Puts what may be merged into the merge queue (train)."""
 
     def list_comments(self, number: int) -> tuple[ForgeComment, ...]:
         """What people wrote in review, the oldest first; neither by aiw nor by the forge itself."""

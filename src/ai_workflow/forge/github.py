@@ -90,7 +90,7 @@ class GitHub:
 
     def set_ready(self, request: ForgeRequest) -> None:
         # REST has no way to do it.
-        self._mutate("markPullRequestReadyForReview", request, "PullRequest", "")
+        self._mutate("markPullRequestReadyForReview", request, "pullRequest { id }", "")
 
     def furnish(
         self, number: int, *, labels: Sequence[str], reviewers: Sequence[str], milestone: str | None
@@ -127,10 +127,11 @@ class GitHub:
         required = {*_classic_checks(branch), *_rule_checks(rules)}
         checks = tuple(self._read_checks(head, required))
         state = str(document.get("mergeable_state") or "unknown")
-        opinions = self._read_opinions(number)
-        approvals = sum(1 for opinion in opinions.values() if opinion == "APPROVED")
-        # Classic protection tells how many approvals it wants only to administrators.
+        decision, threads = self._read_review(number)
+        # Classic protection tells only administrators how many approvals it wants.
         wanted = max([0, *(_parameter(rule, "required_approving_review_count") for rule in _of(rules, "pull_request"))])
+        opinions = self._read_opinions(number) if decision is not None or wanted else {}
+        approvals = sum(1 for opinion in opinions.values() if opinion == "APPROVED")
         repository = self._http.get(self._repo)
         resolves = any(_parameter(rule, "required_review_thread_resolution") for rule in _of(rules, "pull_request"))
         reported = {check.name for check in checks}
@@ -140,9 +141,9 @@ class GitHub:
             checks=checks,
             missing_checks=tuple(sorted(required - reported)),
             expects_checks=bool(required) or bool(checks) or self._has_checks(base),
-            approvals_wanted=max(0, wanted - approvals),
-            changes_wanted_by=tuple(sorted(who for who, opinion in opinions.items() if opinion == "CHANGES_REQUESTED")),
-            open_conversations=self._count_conversations(number) if resolves and state == "blocked" else 0,
+            approvals_wanted=max(1, wanted - approvals) if decision == "REVIEW_REQUIRED" else 0,
+            changes_wanted_by=_who_wants_changes(opinions) if decision == "CHANGES_REQUESTED" else (),
+            open_conversations=threads if resolves else 0,
             rules=tuple(_sentences(rules, base)) if state == "blocked" else (),
             is_refused=state in ("blocked", "dirty", "draft", "behind"),
             has_queue=bool(_of(rules, "merge_queue")),
@@ -156,18 +157,16 @@ class GitHub:
         )
 
     def merge_later(self, request: ForgeRequest, *, head_sha: str, method: Method) -> None:
-        try:
-            self._mutate(
-                "enablePullRequestAutoMerge",
-                request,
-                "PullRequest",
-                f", mergeMethod: {method.upper()}, expectedHeadOid: {_quoted(head_sha)}",
-            )
-        except ForgeError as error:
-            if error.cause != "invalid" or "queue" not in error.message.lower():
-                raise
-            # All that it asks for is there already: auto-merge is refused, and the queue takes it.
-            self._mutate("enqueuePullRequest", request, "MergeQueueEntry", f", expectedHeadOid: {_quoted(head_sha)}")
+        self._mutate(
+            "enablePullRequestAutoMerge",
+            request,
+            "pullRequest { id }",
+            f", mergeMethod: {method.upper()}, expectedHeadOid: {_quoted(head_sha)}",
+        )
+
+    def enqueue(self, request: ForgeRequest, *, head_sha: str) -> None:
+        more = f", expectedHeadOid: {_quoted(head_sha)}"
+        self._mutate("enqueuePullRequest", request, "mergeQueueEntry { id }", more)
 
     def list_comments(self, number: int) -> tuple[ForgeComment, ...]:
         found = [_comment(one, "code") for one in self._http.pages(f"{self._repo}/pulls/{number}/comments")]
@@ -241,23 +240,23 @@ class GitHub:
                 opinions[(review.get("user") or {}).get("login") or "somebody"] = review["state"]
         return opinions
 
-    def _count_conversations(self, number: int) -> int:
-        """How many threads of review there are: which of them are resolved only GraphQL tells."""
+    def _read_review(self, number: int) -> tuple[str | None, int]:
+        """What the reviews come to, and how many threads are open; REST tells neither whose review counts nor those."""
         query = (
             "query($owner: String!, $name: String!, $number: Int!) { repository(owner: $owner, name: $name) {"
-            " pullRequest(number: $number) { reviewThreads(first: 100) { nodes { isResolved } } } } }"
+            " pullRequest(number: $number) { reviewDecision reviewThreads(first: 100) { nodes { isResolved } } } } }"
         )
         owner, _, name = self.place.project.partition("/")
         data = self._graphql(query, {"owner": owner, "name": name, "number": number})
         try:
-            threads = data["repository"]["pullRequest"]["reviewThreads"]["nodes"]
-            return sum(1 for thread in threads if not thread["isResolved"])
+            pull = data["repository"]["pullRequest"]
+            threads = sum(1 for thread in pull["reviewThreads"]["nodes"] if not thread["isResolved"])
+            return pull["reviewDecision"], threads
         except (KeyError, TypeError) as error:
-            raise ForgeError("unexpected", "GitHub told nothing of the conversations") from error
+            raise ForgeError("unexpected", "GitHub told nothing of the reviews") from error
 
-    def _mutate(self, mutation: str, request: ForgeRequest, kind: str, more: str) -> None:
+    def _mutate(self, mutation: str, request: ForgeRequest, field: str, more: str) -> None:
         node_id = self._read(request.number).get("node_id")
-        field = "mergeQueueEntry { id }" if kind == "MergeQueueEntry" else "pullRequest { id }"
         self._graphql(
             f"mutation($id: ID!) {{ {mutation}(input: {{pullRequestId: $id{more}}}) {{ {field} }} }}", {"id": node_id}
         )
@@ -276,6 +275,10 @@ class GitHub:
         if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
             raise ForgeError("unexpected", "GitHub answered a GraphQL question without data")
         return answer["data"]
+
+
+def _who_wants_changes(opinions: dict[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(who for who, opinion in opinions.items() if opinion == "CHANGES_REQUESTED")) or ("a reviewer",)
 
 
 def _quoted(text: str) -> str:

@@ -189,12 +189,24 @@ def advance_branch(git: Git, ref: str, *, new: str, old: str, reason: str) -> st
     Returns:
         None when done, else why not: it moved in the same moment, or what git said of the work tree.
     """
+    return _bring(git, ref, ("merge", "--ff-only", "--quiet", new), new=new, old=old, reason=reason)
+
+
+def replace_branch(git: Git, ref: str, *, new: str, old: str, reason: str) -> str | None:
+    """Moves a branch to a commit that does not hold its old one; the caller keeps that. Else as `advance_branch`.
+
+    Uncommitted changes stay, or nothing is done (git-reset(1), `--keep`).
+    """
+    return _bring(git, ref, ("reset", "--keep", "--quiet", new), new=new, old=old, reason=reason)
+
+
+def _bring(git: Git, ref: str, words: tuple[str, ...], *, new: str, old: str, reason: str) -> str | None:
     holder = worktrees_of_branches(git).get(ref)
     if holder is None:
         is_moved = move_ref(git, ref, new=new, old=old, reason=reason)
         return None if is_moved else f"{ref.removeprefix('refs/heads/')} moved in the same moment"
     with _noted_move(git, new):
-        done = _run_to_end(git, "-C", holder, "merge", "--ff-only", "--quiet", new)
+        done = _run_to_end(git, "-C", holder, *words)
     return None if done.returncode == 0 or find_commit(git, ref) == new else message_of(done)
 
 

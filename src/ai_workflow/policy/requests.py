@@ -10,7 +10,7 @@ from ai_workflow.models.base import Record
 from ai_workflow.models.forge import ForgeCheck, Method, Standing
 from ai_workflow.models.status import BlockerClass
 
-Action = Literal["merged", "ready", "conflict", "behind", "wait", "merge", "merge_later", "stop"]
+Action = Literal["merged", "ready", "conflict", "behind", "wait", "merge", "merge_later", "enqueue", "stop"]
 _MAX_NAMED = 20
 _METHODS: dict[MergeStrategy, Method] = {"merge": "merge", "squash": "squash", "ff": "rebase"}
 """Forges cannot fast-forward by their API; a rebase gives the same linear history."""
@@ -21,6 +21,7 @@ class Verdict(Record, frozen=True, kw_only=True):
 
     - `merged`: it is. `ready`: it must stop being a draft. `conflict`, `behind`: base must be merged into its branch.
     - `wait`: nothing but time is missing. `merge`: now. `merge_later`: the forge does it, once it has all it asks for.
+      `enqueue`: it has, and base is merged into through a queue.
     - `stop`: somebody else must act; so does `wait` when nobody waits any longer.
     """
 
@@ -152,11 +153,10 @@ def _decide(standing: Standing, missing: Verdict | None, *, strategy: MergeStrat
             evidence=(request.url,),
             advice="merge it there",
         )
-    if merge == "forge" or (standing.has_queue and missing is None):
-        # Into a queue only what may be merged: whoever sets nothing keeps the say over what is still missing.
-        return Verdict(action="merge_later", method=method)
     if missing is not None:
-        return missing
+        return Verdict(action="merge_later", method=method) if merge == "forge" else missing
+    if standing.has_queue:
+        return Verdict(action="enqueue")
     if standing.rules or standing.is_refused:
         named = standing.rules or ("the forge refuses to merge it, and does not say which rule asks for what",)
         return Verdict(

@@ -18,6 +18,7 @@ from ai_workflow.git.refs import (
     get_tree,
     is_ancestor,
     move_ref,
+    replace_branch,
     switch_to,
     worktrees_of_branches,
 )
@@ -32,6 +33,7 @@ from ai_workflow.services.landing import (
     adds_nothing,
     find_landed,
     find_target,
+    find_tip,
     known_target,
     name_of_target,
     record,
@@ -224,12 +226,29 @@ def follow(ws: Workspace, milestone: Milestone, remote: Remote | None, _listener
         return Reached()
     behind = f"local {base} was left behind {remote.name}/{base}"
     if not is_ancestor(git, local, target):
-        return Reached(closeout=_note(closeout, f"{behind}: it has commits of its own"))
+        why_not = _replace_local_base(ws, milestone, closeout, local=local, target=target)
+        return Reached(closeout=_note(closeout, f"{behind}: {why_not}") if why_not else None)
     if move_local_base(ws, milestone, new=target, old=local) is not None:
         holder = worktrees_of_branches(git).get(branch_ref(base))
         why = f"uncommitted changes in {holder} are in the way" if holder else "it moved in the same moment"
         return Reached(closeout=_note(closeout, f"{behind}: {why}"))
     return Reached()
+
+
+def _replace_local_base(
+    ws: Workspace, milestone: Milestone, closeout: Closeout, *, local: str, target: str
+) -> str | None:
+    """Brings local base to the remote's where a squash holds all that only local base has: aiw's own commits, below the
+    milestone. None when done, else why not.
+    """
+    git = ws.repository.git
+    tip = find_tip(ws, milestone)
+    if closeout.landed_sha is None or tip is None or not is_ancestor(git, local, tip):
+        return "it has commits of its own"
+    if not keep_commits(ws, milestone, tip):
+        return "its commits could not be kept elsewhere"
+    reason = f"aiw: {milestone.id} was squashed"
+    return replace_branch(git, branch_ref(ws.config.target_branch), new=target, old=local, reason=reason)
 
 
 def clean_up(ws: Workspace, milestone: Milestone, remote: Remote | None, _listeners: Listeners) -> Reached:

@@ -14,6 +14,7 @@ from ai_workflow.models.event import Event
 from ai_workflow.models.forge import ForgeComment, ForgeRequest
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Changes
+from ai_workflow.models.status import PrStatus
 from ai_workflow.policy.events import make_event
 from ai_workflow.policy.milestones import is_complete
 from ai_workflow.services import closeout, resume
@@ -110,7 +111,7 @@ def _record(ws: Workspace, milestone: Milestone, request: ForgeRequest, comments
     with ws.store.transaction(f"follow the pull request of {milestone.id}") as change:
         fresh = change.before.get_milestone(milestone.id)
         # That it is merged is for the closeout to record, once base shows it.
-        kept = fresh.pr.status if status == "merged" else "closed" if status == "closed" else "created"
+        kept: PrStatus = "closed" if status == "closed" else "created"
         seen = tuple(dict.fromkeys((*fresh.pr.seen_comments, *(comment.id for comment in comments))))
         pr = replace(fresh.pr, status=kept, url=request.url, seen_comments=seen)
         if pr != fresh.pr:

@@ -134,6 +134,8 @@ def establish(
         _record(ws, forge, milestone, request, status="created")
         return Established(request=request, is_new=True, notes=notes)
     if request.status == "merged":
+        # Whatever became of it in between; that it has landed is recorded once base shows it.
+        _record(ws, forge, milestone, request, status="created")
         return Established(request=request)
     if request.status == "closed":
         message = f"{forge.noun} {request.number} of {milestone.id} was closed without being merged: {request.url}"
@@ -277,7 +279,7 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
         if verdict.action in ("wait", "stop"):
             return _stop(ws, forge, milestone, standing, verdict)
         failure = _act(ws, forge, milestone, standing, verdict, head_sha=closeout.pushed_branch_sha)
-        if verdict.action == "merge_later" and failure is None:
+        if verdict.action in ("merge_later", "enqueue") and failure is None:
             message = (
                 f"{forge.noun} {pr.number} of {milestone.id} is merged by {forge.name} once it has all it asks for"
             )
@@ -299,6 +301,8 @@ def _act(
             forge.set_ready(request)
         elif verdict.action == "merge_later":
             forge.merge_later(request, head_sha=head_sha, method=verdict.method)
+        elif verdict.action == "enqueue":
+            forge.enqueue(request, head_sha=head_sha)
         else:
             title, message = _merge_texts(ws, milestone, request)
             forge.merge(request, head_sha=head_sha, method=verdict.method, title=title, message=message)
