@@ -56,7 +56,7 @@ OPERATIONS = {
 }
 
 FIELDS = {
-    "Query": ("repository", "node", "viewer"),
+    "Query": ("id", "repository", "node", "viewer"),
     "Mutation": ("markPullRequestReadyForReview", "enablePullRequestAutoMerge", "enqueuePullRequest"),
     "Repository": ("id", "nameWithOwner", "pullRequest", "mergeQueue", "autoMergeAllowed"),
     "PullRequest": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from support.github_state import Check, Comment, Project, Protection, Pull, Review
 
@@ -95,7 +96,8 @@ class Writer:
 
     def user(self, login: str) -> dict[str, Any]:
         """Anybody (`simple-user`)."""
-        url = f"{self.api}/users/{login}"
+        path = quote(login)
+        url = f"{self.api}/users/{path}"
         number = sum(login.encode()) + 10 * len(login)
         return {
             "login": login,
@@ -104,7 +106,7 @@ class Writer:
             "avatar_url": f"{self.web}/avatars/u/{number}",
             "gravatar_id": "",
             "url": url,
-            "html_url": f"{self.web}/{login}",
+            "html_url": f"{self.web}/{path}",
             **{name: url + path for name, path in _USER_LINKS.items()},
             "type": "Bot" if login.endswith("[bot]") else "User",
             "site_admin": False,
@@ -329,7 +331,7 @@ class Writer:
             "node_id": f"LA_{number}",
             "url": f"{self.here}/labels/{number}",
             "name": name,
-            "description": None,
+            "description": "",
             "color": "ededed",
             "default": name == "bug",
         }

@@ -7,6 +7,7 @@ answer are right, and collects what is not in `violations`.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -130,6 +131,7 @@ class StandIn:
         """Ends the server, and answers that wait."""
         self._stopped.set()
         self._server.shutdown()
+        self._server.end_connections()
         self._server.server_close()
         self._thread.join()
 
@@ -243,9 +245,28 @@ class StandIn:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    # `server_close` waits for the threads that are no daemons; `end_connections` wakes them.
+    daemon_threads = False
     request_queue_size = 64
     stand_in: StandIn
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def end_connections(self) -> None:
+        """Also those that clients keep for their next question."""
+        for one in list(self._connections):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         import sys
