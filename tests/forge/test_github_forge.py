@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.contract import FOLDER
 from support.github_forge import OTHER_TOKEN, READ_TOKEN, TOKEN, GithubForge, github_forge
 from support.prepared import prepared
 from support.project import Project, make_project
@@ -217,6 +222,14 @@ def test_mergeability_is_not_known_at_first_after_a_push(client: Client, forge: 
     assert [client.state() for _ in range(3)] == [(None, "unknown"), (None, "unknown"), (True, "clean")]
 
 
+def test_a_push_may_be_seen_late(client: Client, forge: GithubForge, project: Project) -> None:
+    old = client.open()["head"]["sha"]
+    forge.be_late(2)
+    project.git("push", "--quiet", "--force", "origin", "rival:feature")
+    heads = [client.get("/pulls/1")["head"]["sha"] for _ in range(3)]
+    assert heads == [old, old, project.git("rev-parse", "rival")]
+
+
 def test_a_draft_is_not_merged_until_it_is_ready(client: Client) -> None:
     node = client.open(draft=True)["node_id"]
     assert client.known_state() == (True, "draft")
@@ -376,6 +389,21 @@ def test_a_merge_queue_is_the_only_way_in(client: Client, forge: GithubForge) ->
     assert client.get("/pulls/1")["merged"] is True
 
 
+def test_auto_merge_leads_into_the_merge_queue(client: Client, forge: GithubForge) -> None:
+    forge.protect("main", queue="merge", checks=("ci",))
+    forge.hub.allows_auto_merge = True
+    node = client.open()["node_id"]
+    query = """mutation($id: ID!) { enablePullRequestAutoMerge(input: {pullRequestId: $id}) {
+      pullRequest { isInMergeQueue autoMergeRequest { mergeMethod } } } }"""
+    told = client.graphql(query, id=node)["data"]["enablePullRequestAutoMerge"]["pullRequest"]
+    assert told == {"isInMergeQueue": False, "autoMergeRequest": {"mergeMethod": "MERGE"}}
+    assert forge.run_queue() == []
+    forge.set_check("feature", "ci")
+    assert client.get("/pulls/1")["state"] == "open"
+    assert forge.run_queue() == [1]
+    assert client.get("/pulls/1")["merged_by"]["login"] == "github-merge-queue[bot]"
+
+
 def test_what_the_schema_does_not_know_is_a_violation(client: Client, forge: GithubForge) -> None:
     answer = client.graphql("{ viewer { login name } }")
     assert answer["errors"][0]["message"] == "Cannot query field 'name' on type 'User'."
@@ -526,3 +554,65 @@ def test_git_pushes_over_http_with_a_token_only(forge: GithubForge, project: Pro
     assert project.git("show", "main:d.txt", cwd=project.origin) == "d"
     assert project.git("ls-remote", f"http://agent:{READ_TOKEN}@{address}", "main").split("\t")[1] == "refs/heads/main"
     assert "GET /info/refs?service=git-receive-pack" in forge.git_log
+
+
+@pytest.mark.skipif(shutil.which("gh") is None, reason="gh is not installed")
+def test_githubs_own_client_is_content(forge: GithubForge) -> None:
+    # This host is spoken to without TLS; the proxy leads every host here.
+    surroundings = {**os.environ, "GH_HOST": "github.localhost", "GH_TOKEN": TOKEN, "HTTP_PROXY": forge.url}
+
+    def api(*args: str) -> str:
+        done = subprocess.run(["gh", "api", *args], capture_output=True, text=True, env=surroundings, check=False)
+        assert done.returncode == 0, done
+        return done.stdout.strip()
+
+    create = ("-f", "title=A title", "-f", "head=feature", "-f", "base=main")
+    assert api("repos/o/r/pulls", *create, "--jq", ".number") == "1"
+    for text in ("one", "two", "three"):
+        forge.comment(1, "human", text)
+    pages = api("--paginate", "repos/o/r/issues/1/comments?per_page=1", "--jq", ".[].body")
+    assert pages.split() == ["one", "two", "three"]
+    assert api("graphql", "-f", "query={ viewer { login } }", "--jq", ".data.viewer.login") == "agent"
+    assert api("-X", "PUT", "repos/o/r/pulls/1/merge", "-f", "merge_method=squash", "--jq", ".merged") == "true"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("prism") is None, reason="prism (npm's @stoplight/prism-cli) is not installed")
+def test_another_reader_of_the_description_takes_the_same_questions(
+    client: Client, forge: GithubForge, tmp_path: Path
+) -> None:
+    client.open(draft=True)
+    client.repo("PATCH", "/pulls/1", {"title": "Other"})
+    client.repo("POST", "/issues/1/labels", {"labels": ["new"]})
+    client.repo("PATCH", "/issues/1", {"milestone": None})
+    client.repo("POST", "/issues/1/comments", {"body": "Words"})
+    client.repo("POST", "/pulls/1/requested_reviewers", {"reviewers": ["reviewer"]})
+    client.get("/pulls", head="o:feature", state="all", per_page=100)
+    client.get("/commits/feature/check-runs", filter="latest")
+    client.merge(sha="a" * 40, merge_method="rebase")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = ["prism", "mock", "-h", "127.0.0.1", "-p", str(port), str(FOLDER / "github.json")]
+    with (
+        (tmp_path / "prism.log").open("wb") as output,
+        subprocess.Popen(command, stdout=output, stderr=output) as prism,
+    ):
+        try:
+            await_port(port)
+            for one in [*forge.log]:
+                url = f"http://127.0.0.1:{port}{one.path}"
+                answer = httpx.request(one.method, url, params=one.query, json=one.body, trust_env=False, timeout=30)
+                assert "sl-violations" not in answer.headers, (one, answer.headers["sl-violations"])
+            wrong = httpx.post(f"http://127.0.0.1:{port}/repos/o/r/pulls", json={"head": "x"}, timeout=30)
+            assert "base" in wrong.headers["sl-violations"]
+        finally:
+            prism.terminate()
+
+
+def await_port(port: int, timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.1)
+    raise AssertionError("nobody listens")

@@ -57,6 +57,7 @@ class GithubForge(StandIn):
         self._rest = Rest(self.hub, writer)
         self._graphql = GraphQL(self.hub, writer)
         self._contract = Contract.load("github")
+        self._late = 0
 
     # Settings.
 
@@ -88,7 +89,7 @@ class GithubForge(StandIn):
     ) -> None:
         """The primary limit; with `retry_after_s` a secondary one."""
         if retry_after_s is None:
-            login = "API rate limit exceeded for user ID 1."
+            message = "API rate limit exceeded for user ID 1."
             headers = {
                 "X-RateLimit-Limit": "5000",
                 "X-RateLimit-Remaining": "0",
@@ -97,9 +98,15 @@ class GithubForge(StandIn):
                 "X-RateLimit-Resource": "core",
             }
         else:
-            login = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+            message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
             headers = {"Retry-After": str(retry_after_s)}
-        self.fail_next(match, status, body={"message": login, "documentation_url": _DOCS}, headers=headers, times=times)
+        self.fail_next(match, status, body={"message": message, "documentation_url": _DOCS}, headers=headers, times=times)
+
+    def be_late(self, readings: int) -> None:
+        """Sees pushes that come now after so many readings only, or with the next change: heads are the old ones."""
+        with self.lock:
+            self.hub.sync()
+            self._late = readings
 
     # What people do.
 
@@ -238,7 +245,9 @@ class GithubForge(StandIn):
         """Merges what is in the merge queue and fulfils the rules, the first one first; their numbers."""
         merged = []
         with self.lock:
-            queue = next(one.queue for one in self.hub.protections_of(branch) if one.queue)
+            queue = self.hub.queue_of(branch)
+            assert queue is not None
+            self.hub.sync()
             waiting = [one for one in self.hub.pulls.values() if one.queued_at and one.base == branch]
             for pull in sorted(waiting, key=lambda one: (one.queued_at or "", one.number)):
                 self.hub.sync()
@@ -256,10 +265,13 @@ class GithubForge(StandIn):
         token = self.token_of(exchange)
         if not exchange.headers.get("user-agent"):
             return Answer(403, b"Request forbidden by administrative rules. Please make sure it has a User-Agent.")
-        self.hub.sync()
+        if self._late and exchange.method == "GET":
+            self._late -= 1
+        else:
+            self.hub.sync()
         if exchange.has_token and token is None:
             answer = Answer(401, {"message": "Bad credentials", "documentation_url": _DOCS, "status": "401"})
-        elif exchange.path == _GRAPHQL:
+        elif exchange.path in _GRAPHQL:
             answer = self._graphql.answer(exchange, token)
         else:
             answer = self._rest.answer(exchange, token, is_private=self.is_private)
@@ -268,11 +280,11 @@ class GithubForge(StandIn):
 
     def name_operation(self, exchange: Exchange) -> str:
         """The fields that GraphQL is asked for."""
-        return self._graphql.name(exchange) if exchange.path == _GRAPHQL else ""
+        return self._graphql.name(exchange) if exchange.path in _GRAPHQL else ""
 
     def inspect(self, exchange: Exchange, answer: Answer | None) -> None:
         """By GitHub's descriptions."""
-        if exchange.path == _GRAPHQL:
+        if exchange.path in _GRAPHQL:
             self.violations += self._graphql.faults(exchange)
             return
         try:
@@ -283,7 +295,8 @@ class GithubForge(StandIn):
             self.violations.append(str(error))
 
 
-_GRAPHQL = "/api/graphql"
+_GRAPHQL = ("/api/graphql", "/graphql")
+"""Of a server of one's own, and of the hosted one."""
 _DOCS = "https://docs.github.com/rest"
 
 

@@ -96,7 +96,7 @@ class GraphQL:
         }
 
     def _queue(self, branch: str) -> dict[str, Any] | None:
-        if not any(one.queue for one in self._project.protections_of(branch)):
+        if self._project.queue_of(branch) is None:
             return None
         return {"__typename": "MergeQueue", "id": "MQ_1", "url": f"{self._write.page}/queue/{branch}"}
 
@@ -212,6 +212,10 @@ class GraphQL:
             raise _error("UNPROCESSABLE", f"Pull request Pull request is {'a draft' if pull.is_draft else 'closed'}")
         if method not in self._project.allowed_methods:
             raise _error("UNPROCESSABLE", f"Merge method {method} merging is not allowed on this repository")
+        if state in ("clean", "unstable") and self._project.queue_of(pull.base):
+            # With a merge queue it means: into the queue, as soon as it may go there.
+            pull.queued_at = pull.queued_at or now()
+            return {"pullRequest": self._pull(pull), "actor": self._user(token.login)}
         if state in ("clean", "unstable"):
             raise _error("UNPROCESSABLE", f"Pull request Pull request is in {state} status")
         pull.auto_merge = (method, token.login)

@@ -344,7 +344,7 @@ class Rest:
         others = {"prev": number - 1, "next": number + 1, "last": last, "first": 1}
         wanted = [one for one, at in others.items() if 1 <= at <= last and not _is_end(one, number, last)]
         links = [
-            f'<{self._write.api}{exchange.path}?{urlencode({**exchange.query, "page": others[one]})}>; rel="{one}"'
+            f'<{exchange.base_url}{exchange.path}?{urlencode({**exchange.query, "page": others[one]})}>; rel="{one}"'
             for one in wanted
         ]
         return list(items[(number - 1) * size : number * size]), {"Link": ", ".join(links)} if links else {}

@@ -246,6 +246,9 @@ class Project:
         for pull in self.pulls.values():
             if pull.state == "open" and pull.auto_merge and self.is_ready(pull):
                 method, login = pull.auto_merge
+                if self.queue_of(pull.base):
+                    pull.auto_merge, pull.queued_at = None, now()
+                    continue
                 # Base may just have moved by another one's merge.
                 with contextlib.suppress(RefusalError):
                     self.merge(pull, method, login=login)
@@ -286,6 +289,10 @@ class Project:
     def protections_of(self, branch: str) -> list[Protection]:
         """All that hold for the branch."""
         return self.protections.get(branch, [])
+
+    def queue_of(self, branch: str) -> Method | None:
+        """The method of the branch's merge queue; None without one."""
+        return next((one.queue for one in self.protections_of(branch) if one.queue), None)
 
     def checks_of(self, sha: str) -> list[Check]:
         """The latest of each name and kind."""
@@ -404,7 +411,7 @@ class Project:
         mergeable, state = self.compute(pull)
         if not mergeable:
             raise RefusalError(405, "Pull Request is not mergeable")
-        if any(rules.queue for rules in self.protections_of(pull.base)):
+        if self.queue_of(pull.base):
             raise RefusalError(
                 405, "Repository rule violations found\n\nChanges must be made through the merge queue\n\n"
             )

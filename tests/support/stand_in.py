@@ -47,6 +47,8 @@ class Exchange:
     body: Any
     """The decoded JSON; None without."""
     secret: str | None = field(repr=False)
+    base_url: str
+    """What `path` was asked below: addresses of other pages begin with it."""
     operation: str = ""
     """Which of GraphQL's."""
     status: int | None = None
@@ -300,12 +302,14 @@ class _Handler(BaseHTTPRequestHandler):
             raw=raw,
             body=None,
             secret=private or secret or None,
+            base_url=f"http://{self.headers.get('Host', '')}",
         )
         git_prefix = f"/{stand_in.project}.git/"
         if parts.path.startswith(git_prefix):
             answer: Answer | None = stand_in.serve_git(exchange, parts.path[len(git_prefix) - 1 :], parts.query)
         else:
             exchange.path = parts.path.removeprefix(stand_in.api_prefix)
+            exchange.base_url += parts.path[: len(parts.path) - len(exchange.path)]
             try:
                 exchange.body = json.loads(raw) if raw else None
             except ValueError:
