@@ -100,7 +100,9 @@ class GithubForge(StandIn):
         else:
             message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
             headers = {"Retry-After": str(retry_after_s)}
-        self.fail_next(match, status, body={"message": message, "documentation_url": _DOCS}, headers=headers, times=times)
+        self.fail_next(
+            match, status, body={"message": message, "documentation_url": _DOCS}, headers=headers, times=times
+        )
 
     def be_late(self, readings: int) -> None:
         """Sees pushes that come now after so many readings only, or with the next change: heads are the old ones."""

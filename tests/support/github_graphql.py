@@ -191,7 +191,7 @@ class GraphQL:
                 raise _error("FORBIDDEN", "Resource not accessible by personal access token")
             expected = given.get("expectedHeadOid")
             if expected is not None and expected != pull.head_sha:
-                raise _error("UNPROCESSABLE", "Expected head sha didn't match current head ref.")
+                raise _error("UNPROCESSABLE", "expected head sha didn't match current head ref.")
             return {"clientMutationId": given.get("clientMutationId"), **change(pull, token, given)}
 
         return resolve

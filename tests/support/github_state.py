@@ -1,6 +1,6 @@
 """What the stand-in for GitHub knows of a project, and what GitHub decides of it: mergeability, refusals, merges.
 
-The sentences of refusals are GitHub's own, as its REST API was seen to write them.
+The sentences of refusals are GitHub's own, as people quote them; nobody should decide by them.
 """
 
 from __future__ import annotations
@@ -343,8 +343,10 @@ class Project:
     def _other_obstacles(self, pull: Pull, rules: Protection) -> list[str]:
         found = []
         states = list(self.deciding_reviews(pull).values())
-        if rules.approvals and "CHANGES_REQUESTED" in states:
-            found.append("Changes have been requested by a reviewer with write access.")
+        unhappy = states.count("CHANGES_REQUESTED")
+        if rules.approvals and unhappy:
+            noun = "review" if unhappy == 1 else "reviews"
+            found.append(f"{unhappy} {noun} requesting changes by reviewers with write access.")
         elif states.count("APPROVED") < rules.approvals:
             verb = "review is" if rules.approvals == 1 else "reviews are"
             found.append(f"At least {rules.approvals} approving {verb} required by reviewers with write access.")
@@ -419,7 +421,9 @@ class Project:
         if obstacles:
             raise RefusalError(405, obstacles[0])
         if state == "behind":
-            raise RefusalError(405, "Head branch is not up to date with the base branch.")
+            # Checks of a head without the newest base do not count, and GitHub says no more than that.
+            rules = next(one for one in self.protections_of(pull.base) if one.is_strict and one.checks)
+            raise RefusalError(405, rules.say(_expected(rules.checks)))
         self._require_method(pull, method)
 
     def _require_method(self, pull: Pull, method: Method) -> None:
@@ -427,7 +431,7 @@ class Project:
             if rules.linear and method == "merge":
                 raise RefusalError(405, rules.say("This branch must not contain merge commits."))
             if method not in rules.methods:
-                raise RefusalError(405, rules.say(f"{_PLURALS[method]} are not allowed on this branch."))
+                raise RefusalError(405, f"{_PLURALS[method]} are not allowed on this repository.")
 
     def merge(
         self, pull: Pull, method: Method, *, login: str, title: str | None = None, message: str | None = None
@@ -464,6 +468,12 @@ class Project:
             title = title or f"{pull.title} (#{pull.number})"
             message = "\n\n".join(f"* {subject}" for subject in subjects) if message is None else message
         return f"{title}\n\n{message}".strip()
+
+
+def _expected(checks: tuple[str, ...]) -> str:
+    if len(checks) == 1:
+        return f'Required status check "{checks[0]}" is expected.'
+    return f"{len(checks)} of {len(checks)} required status checks are expected."
 
 
 _PLURALS = {"merge": "Merge commits", "squash": "Squash merges", "rebase": "Rebase merges"}
