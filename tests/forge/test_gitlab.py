@@ -242,25 +242,27 @@ def test_a_merge_is_of_the_projects_kind(
     assert (standing.request, standing.is_refused, standing.checks) == (after, True, ())
 
 
-@pytest.mark.parametrize(
-    ("merge_method", "squash_option", "methods"),
-    [
-        ("merge", "default_off", ("merge", "squash")),
-        ("merge", "default_on", ("merge", "squash")),
-        ("merge", "never", ("merge",)),
-        ("merge", "always", ("squash",)),
-        ("rebase_merge", "never", ("merge",)),
-        ("ff", "default_off", ("rebase", "squash")),
-        ("ff", "never", ("rebase",)),
-        ("ff", "always", ("squash",)),
-    ],
-)
-def test_the_project_allows_methods(
-    forge: GitLabForge, gitlab: GitLab, merge_method: str, squash_option: str, methods: tuple[Method, ...]
-) -> None:
-    forge.settings.merge_method, forge.settings.squash_option = merge_method, squash_option
+def test_the_project_allows_methods(forge: GitLabForge, gitlab: GitLab) -> None:
     begin(forge, gitlab)
-    assert gitlab.read_standing(1).allowed_methods == methods
+    found = {}
+    for merge_method in ("merge", "rebase_merge", "ff"):
+        for squash_option in ("default_off", "default_on", "never", "always"):
+            forge.settings.merge_method, forge.settings.squash_option = merge_method, squash_option
+            found[merge_method, squash_option] = gitlab.read_standing(1).allowed_methods
+    assert found == {
+        ("merge", "default_off"): ("merge", "squash"),
+        ("merge", "default_on"): ("merge", "squash"),
+        ("merge", "never"): ("merge",),
+        ("merge", "always"): ("squash",),
+        ("rebase_merge", "default_off"): ("merge", "squash"),
+        ("rebase_merge", "default_on"): ("merge", "squash"),
+        ("rebase_merge", "never"): ("merge",),
+        ("rebase_merge", "always"): ("squash",),
+        ("ff", "default_off"): ("rebase", "squash"),
+        ("ff", "default_on"): ("rebase", "squash"),
+        ("ff", "never"): ("rebase",),
+        ("ff", "always"): ("squash",),
+    }
 
 
 def test_a_moved_head_is_not_merged(forge: GitLabForge, gitlab: GitLab) -> None:
@@ -402,16 +404,15 @@ REASONS: list[tuple[str, Mergeability, bool, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("reason", "mergeability", "is_refused", "rule"), REASONS, ids=[one[0] for one in REASONS])
-def test_every_detailed_merge_status_is_understood(
-    forge: GitLabForge, gitlab: GitLab, reason: str, mergeability: Mergeability, is_refused: bool, rule: str
-) -> None:
+def test_every_detailed_merge_status_is_understood(forge: GitLabForge, gitlab: GitLab) -> None:
     begin(forge, gitlab)
-    forge.request().reason = reason
-    standing = gitlab.read_standing(1)
-    assert (standing.mergeability, standing.is_refused) == (mergeability, is_refused)
-    assert standing.rules == ((rule,) if rule else ())
-    assert standing.approvals_wanted == int(reason == "not_approved")
+    found = []
+    for reason, *_ in REASONS:
+        forge.request().reason = reason
+        standing = gitlab.read_standing(1)
+        found.append((reason, standing.mergeability, standing.is_refused, "".join(standing.rules)))
+        assert standing.approvals_wanted == int(reason == "not_approved")
+    assert found == REASONS
 
 
 def test_a_status_that_is_being_computed_is_unknown(forge: GitLabForge, gitlab: GitLab) -> None:
@@ -511,17 +512,17 @@ OUTCOMES = [
 
 
 @pytest.mark.parametrize("kind", ["jobs", "bridges", "external"])
-@pytest.mark.parametrize(("status", "allow_failure", "outcome"), OUTCOMES)
-def test_a_job_has_an_outcome(
-    forge: GitLabForge, gitlab: GitLab, status: str, allow_failure: bool, outcome: str, kind: str
-) -> None:
+def test_a_job_has_an_outcome(forge: GitLabForge, gitlab: GitLab, kind: str) -> None:
     begin(forge, gitlab)
-    forge.set_job("work", "test", status, allow_failure=allow_failure, kind=kind)
-    checks = {check.name: check for check in gitlab.read_standing(1).checks}
-    assert checks["test"].outcome == outcome
-    assert not checks["test"].is_required
-    # What is ignored leaves the pipeline to tell how it went.
-    assert set(checks) - {"test"} == (set() if outcome != "ignored" or status == "skipped" else {"pipeline"})
+    found = []
+    for status, allow_failure, outcome in OUTCOMES:
+        forge.set_job("work", "test", status, allow_failure=allow_failure, kind=kind)
+        checks = {check.name: check for check in gitlab.read_standing(1).checks}
+        found.append((status, allow_failure, checks["test"].outcome))
+        assert not checks["test"].is_required
+        # What is ignored leaves the pipeline to tell how it went.
+        assert set(checks) - {"test"} == (set() if outcome != "ignored" or status == "skipped" else {"pipeline"})
+    assert found == OUTCOMES
 
 
 def test_a_check_is_as_the_pipeline_says_and_required_if_it_is(forge: GitLabForge, gitlab: GitLab) -> None:
@@ -670,14 +671,14 @@ CAUSES: list[tuple[int, Cause]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "cause"), CAUSES)
-def test_a_refusal_to_change_has_a_cause(forge: GitLabForge, gitlab: GitLab, status: int, cause: Cause) -> None:
+def test_a_refusal_to_change_has_a_cause(forge: GitLabForge, gitlab: GitLab) -> None:
     begin(forge, gitlab)
-    asked = len(forge.log)
-    forge.fail_next("PUT", status, {"message": {"title": ["is too long"]}})
-    error = failure_of(lambda: gitlab.update_request(1, body="x"))
-    assert (error.cause, error.message) == (cause, f"GitLab answered {status}: title is too long")
-    assert len(forge.log) == asked + 1
+    for status, cause in CAUSES:
+        asked = len(forge.log)
+        forge.fail_next("PUT", status, {"message": {"title": ["is too long"]}})
+        error = failure_of(lambda: gitlab.update_request(1, body="x"))
+        assert (error.cause, error.message) == (cause, f"GitLab answered {status}: title is too long")
+        assert len(forge.log) == asked + 1
 
 
 MERGE_CAUSES: list[tuple[int, Cause]] = [
@@ -693,12 +694,12 @@ MERGE_CAUSES: list[tuple[int, Cause]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "cause"), MERGE_CAUSES)
-def test_a_refusal_to_merge_has_a_cause(forge: GitLabForge, gitlab: GitLab, status: int, cause: Cause) -> None:
+def test_a_refusal_to_merge_has_a_cause(forge: GitLabForge, gitlab: GitLab) -> None:
     request = begin(forge, gitlab)
-    forge.fail_next("PUT .*/merge$", status, times=2)
-    assert failure_of(lambda: merge(gitlab, request)).cause == cause
-    assert failure_of(lambda: gitlab.merge_later(request, head_sha=request.head_sha, method="merge")).cause == cause
+    for status, cause in MERGE_CAUSES:
+        forge.fail_next("PUT .*/merge$", status, times=2)
+        assert failure_of(lambda: merge(gitlab, request)).cause == cause
+        assert failure_of(lambda: gitlab.merge_later(request, head_sha=request.head_sha, method="merge")).cause == cause
     assert gitlab.read_request(1).status == "open"
 
 
@@ -756,12 +757,14 @@ def test_a_question_that_is_lost_changes_nothing(forge: GitLabForge, gitlab: Git
     assert gitlab.read_request(1) == request
 
 
-@pytest.mark.parametrize("answer", [[], {}, {"iid": 1}, {"iid": "x", "state": "opened", "title": "t"}, None, "text"])
-def test_an_answer_that_makes_no_sense_is_unexpected(forge: GitLabForge, gitlab: GitLab, answer: Any) -> None:
+def test_an_answer_that_makes_no_sense_is_unexpected(forge: GitLabForge, gitlab: GitLab) -> None:
     begin(forge, gitlab)
-    forge._faults.clear()
-    forge.fail_next("GET .*/merge_requests/1$", 200, "" if answer is None else answer)
-    assert failure_of(lambda: gitlab.read_request(1)).cause == "unexpected"
+    answers: list[Any] = [[], {}, {"iid": 1}, {"iid": "x", "state": "opened", "title": "t"}, "text", 7]
+    for answer in answers:
+        forge.fail_next("GET .*/merge_requests/1$", 200, answer)
+        assert failure_of(lambda: gitlab.read_request(1)).cause == "unexpected"
+    forge.fail_next("GET .*/reviewers$", 200, [{"state": "requested_changes"}])
+    assert failure_of(lambda: gitlab.read_standing(1)).cause == "unexpected"
 
 
 def test_a_server_that_is_gone_is_offline(forge: GitLabForge) -> None:

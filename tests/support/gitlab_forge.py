@@ -93,6 +93,7 @@ class GitLabForge:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        self.repository.close()
 
     # People
 

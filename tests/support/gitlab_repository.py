@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_FIXED_RANGE = re.compile(r"[0-9a-f]{40}\.\.[0-9a-f]{40}")
+
 
 class ServedRepository:
-    """A bare repository. Every answer is git's at that moment; nothing is remembered."""
+    """A bare repository. Branches are asked for each time; what follows from commits alone is remembered."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._ranges: dict[str, list[str]] = {}
+        self._trees: dict[tuple[str, str], str | None] = {}
+        self._lock = threading.Lock()
+        # A process for each look at a branch would be most of what a test takes.
+        self._looks = subprocess.Popen(
+            ["git", "cat-file", "--batch-check=%(objectname)"],
+            cwd=path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+
+    def close(self) -> None:
+        """Ends the process that looks."""
+        self._looks.communicate()
 
     def git(self, *args: str, ok: Sequence[int] = (0,), env: Mapping[str, str] | None = None, stdin: str = "") -> str:
         """Standard output without the last line feed; AssertionError at another exit code."""
@@ -31,11 +51,22 @@ class ServedRepository:
 
     def find_tip(self, branch: str) -> str | None:
         """The commit that a branch points to."""
-        return self.git("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", ok=(0, 1)) or None
+        with self._lock:
+            assert self._looks.stdin is not None
+            assert self._looks.stdout is not None
+            self._looks.stdin.write(f"refs/heads/{branch}\n")
+            self._looks.stdin.flush()
+            said = self._looks.stdout.readline().strip()
+        return None if said.endswith(" missing") else said
 
     def list_commits(self, revisions: str) -> list[str]:
         """The commits of a range, the newest first."""
-        return self.git("rev-list", revisions, "--").split()
+        if revisions in self._ranges:
+            return self._ranges[revisions]
+        found = self.git("rev-list", revisions, "--").split()
+        if _FIXED_RANGE.fullmatch(revisions):
+            self._ranges[revisions] = found
+        return found
 
     def parents(self, sha: str) -> list[str]:
         """Those of a commit; empty if there is no such commit."""
@@ -45,13 +76,12 @@ class ServedRepository:
         """That of a commit, whole."""
         return self.git("log", "-1", "--format=%B", sha).strip()
 
-    def is_within(self, old: str, new: str) -> bool:
-        """Whether `new` holds `old`."""
-        return self.git("rev-list", "-n1", old, f"^{new}", "--") == ""
-
     def merge_tree(self, ours: str, theirs: str) -> str | None:
-        """The tree of a merge, None at a conflict."""
-        return self.git("merge-tree", "--write-tree", ours, theirs, ok=(0, 1)).partition("\n")[0] or None
+        """The tree of a merge of two commits, None at a conflict."""
+        if (ours, theirs) not in self._trees:
+            said = self.git("merge-tree", "--write-tree", ours, theirs, ok=(0, 1))
+            self._trees[ours, theirs] = said.partition("\n")[0] or None
+        return self._trees[ours, theirs]
 
     def commit(self, tree: str, parents: Sequence[str], message: str) -> str:
         """Writes a commit."""
