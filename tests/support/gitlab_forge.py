@@ -43,6 +43,8 @@ class Asked:
     status: int = 0
     """0: no answer was given."""
     answer: Any = None
+    is_made_up: bool = False
+    """Whether the answer is that of `fail_next`."""
 
 
 @dataclass
@@ -262,6 +264,7 @@ class GitLabForge:
             time.sleep(fault.seconds)
         with self._lock:
             if fault is not None and fault.kind == "fail":
+                asked.is_made_up = True
                 return Answer(fault.status, fault.body), fault.headers
             if fault is not None and fault.kind == "drop_question":
                 return None, {}
