@@ -44,13 +44,15 @@ class ForgeError(Exception):
         cause: which of `Cause`.
         message: what it said, as part of a sentence, without secrets.
         until_s: seconds since 1970 when it may be asked again, if it said so.
+        status: that of HTTP, if it answered; for adapters of forges that mean another cause by it.
     """
 
-    def __init__(self, cause: Cause, message: str, *, until_s: float | None = None) -> None:
+    def __init__(self, cause: Cause, message: str, *, until_s: float | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.cause: Cause = cause
         self.message = message
         self.until_s = until_s
+        self.status = status
 
 
 class Forge(Protocol):

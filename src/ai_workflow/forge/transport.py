@@ -213,7 +213,7 @@ class Transport:
             where = response.headers.get("location", "")
             return ForgeError("not_found", f"{self._name} says that this is elsewhere now ({where or status})")
         cause: Cause = _CAUSES.get(status, "server" if status >= 500 else "unexpected")
-        return ForgeError(cause, f"{self._name} answered {status}: {said}", until_s=until_s)
+        return ForgeError(cause, f"{self._name} answered {status}: {said}", until_s=until_s, status=status)
 
     def _find_reset(self, response: httpx.Response) -> float | None:
         """When it may be asked again, in seconds since 1970, if the answer says so."""
