@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from ai_workflow.forge.base import ForgeError
 from ai_workflow.forge.transport import Transport
 from ai_workflow.models.forge import (
@@ -25,6 +27,16 @@ from ai_workflow.models.forge import (
 from ai_workflow.policy.forges import Place
 
 _IGNORED = ("neutral", "skipped")
+_REVIEW = """query($owner: String!, $name: String!, $number: Int!, $after: String) {
+  repository(owner: $owner, name: $name) {
+    pullRequest(number: $number) {
+      reviewDecision
+      isInMergeQueue
+      reviewThreads(first: 100, after: $after) { nodes { isResolved } pageInfo { hasNextPage endCursor } }
+    }
+  }
+}"""
+_MAX_THREAD_PAGES = 20
 _OPINIONS = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
 """Reviews that count; the newest of each reviewer does."""
 _RULES = {
@@ -127,7 +139,7 @@ class GitHub:
         required = {*_classic_checks(branch), *_rule_checks(rules)}
         checks = tuple(self._read_checks(head, required))
         state = str(document.get("mergeable_state") or "unknown")
-        decision, threads = self._read_review(number)
+        decision, threads, is_queued = self._read_review(number)
         # Classic protection tells only administrators how many approvals it wants.
         wanted = max([0, *(_parameter(rule, "required_approving_review_count") for rule in _of(rules, "pull_request"))])
         opinions = self._read_opinions(number) if decision is not None or wanted else {}
@@ -135,8 +147,11 @@ class GitHub:
         repository = self._http.get(self._repo)
         resolves = any(_parameter(rule, "required_review_thread_resolution") for rule in _of(rules, "pull_request"))
         reported = {check.name for check in checks}
+        allowed = {method for method, key in _METHODS.items() if repository.get(key, True)}
+        for rule in _of(rules, "pull_request"):
+            allowed &= set(_parameters(rule).get("allowed_merge_methods") or allowed)
         return Standing(
-            request=request,
+            request=replace(request, merges_itself=request.merges_itself or is_queued),
             mergeability=_mergeability(document, state),
             checks=checks,
             missing_checks=tuple(sorted(required - reported)),
@@ -147,7 +162,7 @@ class GitHub:
             rules=tuple(_sentences(rules, base)) if state == "blocked" else (),
             is_refused=state in ("blocked", "dirty", "draft", "behind"),
             has_queue=bool(_of(rules, "merge_queue")),
-            allowed_methods=tuple(method for method, key in _METHODS.items() if repository.get(key, True)),
+            allowed_methods=tuple(method for method in _METHODS if method in allowed),
         )
 
     def merge(self, request: ForgeRequest, *, head_sha: str, method: Method, title: str, message: str) -> None:
@@ -240,18 +255,22 @@ class GitHub:
                 opinions[(review.get("user") or {}).get("login") or "somebody"] = review["state"]
         return opinions
 
-    def _read_review(self, number: int) -> tuple[str | None, int]:
-        """What the reviews come to, and how many threads are open; REST tells neither whose review counts nor those."""
-        query = (
-            "query($owner: String!, $name: String!, $number: Int!) { repository(owner: $owner, name: $name) {"
-            " pullRequest(number: $number) { reviewDecision reviewThreads(first: 100) { nodes { isResolved } } } } }"
-        )
+    def _read_review(self, number: int) -> tuple[str | None, int, bool]:
+        """What REST does not tell: what the reviews that count come to, how many threads are open, and whether the
+        request waits in a merge queue.
+        """
         owner, _, name = self.place.project.partition("/")
-        data = self._graphql(query, {"owner": owner, "name": name, "number": number})
+        threads, cursor, pull = 0, None, {}
         try:
-            pull = data["repository"]["pullRequest"]
-            threads = sum(1 for thread in pull["reviewThreads"]["nodes"] if not thread["isResolved"])
-            return pull["reviewDecision"], threads
+            for _page in range(_MAX_THREAD_PAGES):
+                asked = {"owner": owner, "name": name, "number": number, "after": cursor}
+                pull = self._graphql(_REVIEW, asked)["repository"]["pullRequest"]
+                found = pull["reviewThreads"]
+                threads += sum(1 for thread in found["nodes"] if not thread["isResolved"])
+                cursor = found["pageInfo"]["endCursor"]
+                if not found["pageInfo"]["hasNextPage"]:
+                    break
+            return pull["reviewDecision"], threads, bool(pull["isInMergeQueue"])
         except (KeyError, TypeError) as error:
             raise ForgeError("unexpected", "GitHub told nothing of the reviews") from error
 

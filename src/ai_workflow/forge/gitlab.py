@@ -164,11 +164,18 @@ class GitLab:
         question = {"sha": head_sha, "squash": method == "squash", "auto_merge": True}
         # 17.11 renamed it; servers before that look at the old name only.
         if self._read_project().get("merge_trains_enabled"):
-            path = f"{self._project}/merge_trains/merge_requests/{request.number}"
-            self._accept("POST", path, {**question, "when_pipeline_succeeds": True}, request.number)
+            self._join_train(request, {**question, "when_pipeline_succeeds": True})
         else:
             question["merge_when_pipeline_succeeds"] = True
             self._accept("PUT", f"{self._at(request.number)}/merge", question, request.number)
+
+    @sensible
+    def enqueue(self, request: ForgeRequest, *, head_sha: str) -> None:
+        self._join_train(request, {"sha": head_sha})
+
+    def _join_train(self, request: ForgeRequest, question: dict[str, object]) -> None:
+        path = f"{self._project}/merge_trains/merge_requests/{request.number}"
+        self._accept("POST", path, question, request.number)
 
     @sensible
     def list_comments(self, number: int) -> tuple[ForgeComment, ...]:
