@@ -266,6 +266,25 @@ def test_gitlab_merges_by_itself_once_the_pipeline_has_passed(gitlab_forge: GitL
     )
 
 
+def test_gitlab_merges_by_itself_once_it_is_approved(gitlab_forge: GitLabForge, gitlab: GitLab) -> None:
+    gitlab_forge.settings.approvals_required = 1
+    request = begin(gitlab_forge, gitlab)
+    assert failure_of(lambda: merge(gitlab, request)).cause == "not_mergeable"
+    gitlab.merge_later(request, head_sha=request.head_sha, method="merge")
+    assert gitlab.read_request(1).merges_itself
+    gitlab_forge.review("maria", "approved")
+    assert gitlab.read_request(1).status == "merged"
+
+
+def test_a_push_takes_auto_merge_back(gitlab_forge: GitLabForge, gitlab: GitLab) -> None:
+    request = begin(gitlab_forge, gitlab)
+    gitlab_forge.set_job("work", "test", "running")
+    gitlab.merge_later(request, head_sha=request.head_sha, method="merge")
+    gitlab_forge.push_by_hand("work", {"more.txt": "more\n"})
+    after = gitlab.read_request(1)
+    assert (after.status, after.merges_itself) == ("open", False)
+
+
 def test_a_merge_train_is_boarded(gitlab_forge: GitLabForge, gitlab: GitLab) -> None:
     request = begin(gitlab_forge, gitlab)
     assert not gitlab.read_standing(1).has_queue

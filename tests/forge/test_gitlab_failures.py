@@ -73,6 +73,7 @@ def test_a_token_may_what_it_may(
     else:
         assert failure_of(lambda: other.read_request(1)).cause == reading
     assert failure_of(lambda: other.update_request(1, body="x")).cause == writing
+    assert failure_of(lambda: other.update_request(1, base="main")).cause == writing
     assert failure_of(lambda: merge(other, request)).cause == writing
     other.close()
 

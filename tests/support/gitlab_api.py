@@ -31,6 +31,8 @@ class Answer:
 
 
 Work = Callable[..., Answer]
+_FINAL = ("conflict", "need_rebase", "not_open", "commits_status")
+"""What auto-merge does not wait for."""
 _ROUTES: list[tuple[str, re.Pattern[str], str]] = []
 
 
@@ -229,9 +231,10 @@ class Api:
         pipeline = self._state.find_pipeline(self._state.head_of(request))
         reason = self._state.judge(request)
         self._state.is_computed(request, forced=True)
-        if waits and (pipeline and pipeline.status in ("created", "pending", "running")):
-            if reason not in ("mergeable", "ci_still_running"):
-                raise Refused(405, "405 Method Not Allowed")
+        is_running = pipeline is not None and pipeline.status in ("created", "pending", "running")
+        # Older servers wait for the pipeline alone, newer ones for all that people and services have to do.
+        may_wait = reason in ("mergeable", "ci_still_running") if self._state.settings.is_old else reason not in _FINAL
+        if waits and may_wait and (is_running or reason != "mergeable"):
             request.auto_merge = {**asked, "sha": self._state.head_of(request)}
         elif reason == "conflict" and self._state.settings.is_old:
             raise Refused(406, "Branch cannot be merged")

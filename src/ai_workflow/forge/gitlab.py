@@ -277,6 +277,8 @@ class GitLab:
 
     def _require_branch(self, name: str) -> None:
         if self._transport.find(f"{self._project}/repository/branches/{quote(name, safe='')}") is None:
+            # Raises where it is the project that is not to be seen.
+            self._read_project()
             raise ForgeError("invalid", f"GitLab has no branch {name}")
 
     def _list_commits(self, base: str, branch: str) -> list[Document] | None:
