@@ -118,8 +118,9 @@ def test_no_check_yet_is_not_green_where_checks_are_run(both: Both) -> None:
     project, forge = both
     forge.hub.workflows = ["ci.yml"]
     project.finish(code=3)
-    assert_blocked(project, "checks", "no check reported yet, and this repository runs checks")
-    forge.set_check(BRANCH, "ci")
+    command = assert_blocked(project, "checks", "no check reported yet, and this repository runs checks")
+    assert command.startswith("if none runs for such requests, set `git.pull_request.checks: reported`; then ")
+    set_config(project, "git.pull_request.checks", "reported")
     project.aiw(*AGAIN)
     assert_merged_once(project, forge)
 
@@ -369,7 +370,7 @@ def test_a_merge_queue_takes_it(both: Both) -> None:
     project, forge = both
     forge.protect(queue="merge")
     project.finish(code=3)
-    assert_blocked(project, "pr", "merged by GitHub once it has all it asks for")
+    assert_blocked(project, "pr", "is merged by the forge itself, once it has all it asks for")
     forge.run_queue()
     project.aiw(*AGAIN)
     assert_merged_once(project, forge)

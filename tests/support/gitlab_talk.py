@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from ai_workflow.forge.base import ForgeError
 from ai_workflow.forge.gitlab import GitLab, gitlab_headers
 from ai_workflow.forge.transport import Timing, Transport
 from ai_workflow.models.forge import ForgeRequest, Method
+from support.contract import Contract
 from support.gitlab_forge import GitLabForge
 
 MESSAGE = "Goal.\n\nAI-Milestone: M01"
@@ -65,9 +64,7 @@ def failure_of(action: Callable[[], Any]) -> ForgeError:
 
 def check_contract(forge: GitLabForge) -> None:
     """Compares all that was asked and answered with `tests/contracts/gitlab.json`."""
-    if find_spec("support.contract") is None:
-        return
-    contract = import_module("support.contract").Contract.load("gitlab")
+    contract = Contract.load("gitlab")
     for asked in forge.log:
         if 0 < asked.status < 500 and not asked.is_made_up:
             contract.check(asked.method, asked.path, asked.query, asked.body, asked.status, asked.answer)

@@ -158,6 +158,11 @@ def _pull_request() -> tuple[Key, ...]:
             _choice("auto", "forge", "never"),
             "who merges: aiw when it may, the forge by itself (auto-merge, merge queue), or people",
         ),
+        _key(
+            "git.pull_request.checks",
+            _choice("auto", "reported"),
+            "auto: where checks are run, none reported is not green; reported: only those that report count",
+        ),
         _key("git.pull_request.wait_s", SECONDS, "longest wait for its checks, each time it is tried"),
     )
 

@@ -46,6 +46,7 @@ CloseoutMode = Literal["auto", "direct_merge", "pull_request"]
 MergeStrategy = Literal["merge", "ff", "squash"]
 UnmergedPrevious = Literal["wait", "stack"]
 RequestMerge = Literal["auto", "forge", "never"]
+ExpectedChecks = Literal["auto", "reported"]
 ScopePolicy = Literal["refuse", "warn", "off"]
 Isolation = Literal["none", "worktree"]
 
@@ -80,6 +81,8 @@ class PullRequestSection(Record, frozen=True, kw_only=True):
     """Title of the forge's own milestone."""
     merge: RequestMerge = "auto"
     """`auto`: aiw, as soon as it may; `forge`: the forge itself, once it has all it asks for; `never`: people."""
+    checks: ExpectedChecks = "auto"
+    """`auto`: where the repository runs checks, none reported is not green; `reported`: only what reports counts."""
     wait_s: float = 600.0
     """Longest wait for checks that run, each time it is tried."""
 

@@ -121,8 +121,13 @@ def _find_missing(standing: Standing) -> Verdict | None:
             evidence=(*_show(running), *absent)[:_MAX_NAMED],
         )
     if standing.expects_checks and not standing.checks:
-        message = "has no check reported yet, and this repository runs checks"
-        return Verdict(action="wait", klass="checks", message=message, evidence=(standing.request.url,))
+        return Verdict(
+            action="wait",
+            klass="checks",
+            message="has no check reported yet, and this repository runs checks",
+            evidence=(standing.request.url,),
+            advice="if none runs for such requests, set `git.pull_request.checks: reported`",
+        )
     if standing.approvals_wanted:
         return Verdict(
             action="stop",
