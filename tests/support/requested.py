@@ -20,10 +20,16 @@ def on_github(
 ) -> Iterator[tuple[Project, GithubForge]]:
     """The project, and the forge that its origin is on."""
     project = prepared(prepare_worked, tmp_path)
+    with put_on_github(project, monkeypatch, wait_s=wait_s) as forge:
+        yield project, forge
+
+
+@contextmanager
+def put_on_github(project: Project, monkeypatch: pytest.MonkeyPatch, *, wait_s: float) -> Iterator[GithubForge]:
+    """The forge that the project's origin is on from now on."""
     assert project.origin is not None
     with github_forge(project.origin) as forge:
-        host = forge.url.removeprefix("http://")
-        monkeypatch.setenv("GH_HOST", host)
+        monkeypatch.setenv("GH_HOST", forge.url.removeprefix("http://"))
         monkeypatch.setenv("GH_ENTERPRISE_TOKEN", TOKEN)
         url = f"{forge.url}/o/r.git"
         project.git("remote", "set-url", "origin", url)
@@ -31,7 +37,7 @@ def on_github(
         project.git("config", f"url.{project.origin}.insteadOf", url)
         set_config(project, "git.forge", "github")
         set_config(project, "git.pull_request.wait_s", f"{wait_s:g}")
-        yield project, forge
+        yield forge
 
 
 def set_config(project: Project, key: str, value: str) -> None:

@@ -110,6 +110,11 @@ def _effective() -> tuple[Key, ...]:
         ),
         _key("git.forge_url", OPTIONAL_URL, "where the forge's pages are; empty: on the remote's host"),
         *_pull_request(),
+        _key(
+            "git.unmerged_previous",
+            _choice("wait", "stack"),
+            "while a pull request waits for people: wait, or stack the next milestone on its branch",
+        ),
         _key("git.commit_subject", SUBJECT, "first line of a task's commit"),
         _key("git.pr_per_milestone", FLAG, "of 0.1.0; true without closeout_mode means pull_request"),
         _key("plan.commit", FLAG, "true: milestones.md belongs to the repository"),
@@ -170,7 +175,6 @@ def _pull_request() -> tuple[Key, ...]:
 def _reserved() -> tuple[Key, ...]:
     rows = [
         ("git.enabled", FLAG, "false: no branch, no commit, no closeout"),
-        ("git.unmerged_previous", _choice("wait", "stack"), "what to do while a pull request waits for people"),
         ("agent.default_lane", NAME, "lane that is meant when none is named"),
         ("reports.active_file_max_bytes", POSITIVE, "largest size of a handoff file"),
         ("agent.driver", OPTIONAL_NAME, "agent that aiw launches by itself"),

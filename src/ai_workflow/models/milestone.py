@@ -73,6 +73,8 @@ class Milestone(Entity, frozen=True, kw_only=True):
     branch: str | None = None
     start_sha: str | None = None
     """The base commit that the branch was made from."""
+    stacked_on: str | None = None
+    """The milestone whose branch it was made from, because that one was finished and not merged yet."""
     worktree: str | None = None
     task_ids: tuple[str, ...] = ()
     adr_ids: tuple[str, ...] = ()

@@ -44,14 +44,15 @@ def bring_base_in(
     if is_ancestor(git, base, tip):
         message = f"the forge takes {branch} for outdated or conflicting, and it holds all of {target}"
         return replace(stop(ws, milestone, "merge", "merge", message), is_waiting=True)
-    merged = merge_trees(git, tip, base)
+    above = _put_above_parent(ws, milestone, tip=tip, base=base)
+    merged = merge_trees(git, tip, above)
     tree = merged.tree
     if merged.conflicts:
         settled = settle_documents(ws, merged, base=base, tip=tip, name=f"index-{closeout.operation}")
         if settled.conflicts:
             return _conflict(ws, milestone, target, settled.conflicts)
         tree = settled.tree
-    elif not is_wanted:
+    elif not is_wanted and above == base:
         message = f"the forge says that {branch} conflicts with {target}, and git finds no conflict"
         return replace(stop(ws, milestone, "merge", "merge", message), is_waiting=True)
     message = f"Merge {ws.config.target_branch} into {branch}\n\nAiw-Op: {closeout.operation}\n"
@@ -74,6 +75,22 @@ def bring_base_in(
     message = f"{branch} holds {target} now, and the forge has to look at it anew"
     again = stop(ws, milestone, "merge", "merge", message)
     return replace(again, is_waiting=True, results=tested.results)
+
+
+def _put_above_parent(ws: Workspace, milestone: Milestone, *, tip: str, base: str) -> str:
+    """What to merge instead of base: for a milestone on top of one that was squashed, base as a child of what it was
+    made from. Else the same lines, squashed on base and changed further here, would conflict with themselves.
+    """
+    git = ws.repository.git
+    parent = ws.store.snapshot().find_milestone(milestone.stacked_on)
+    if parent is None or parent.status != "merged" or parent.closeout is None:
+        return base
+    below = parent.closeout.branch_tip or find_commit(git, f"refs/aiw/landed/{parent.branch}")
+    is_squashed = below is not None and is_ancestor(git, below, tip) and not is_ancestor(git, below, base)
+    if below is None or not is_squashed:
+        return base
+    made = make_commit(git, tree=get_tree(git, base), parents=(below,), message=f"{parent.id}, as it landed\n")
+    return base if isinstance(made, Refusal) else made
 
 
 def _conflict(ws: Workspace, milestone: Milestone, target: str, paths: tuple[str, ...]) -> Reached:

@@ -26,6 +26,7 @@ from ai_workflow.policy.milestones import (
     merge_milestone,
 )
 from ai_workflow.policy.rebuilding import is_rest_unknown
+from ai_workflow.policy.stacking import find_parent
 from ai_workflow.services import landing, merging
 from ai_workflow.services.landing import Obstacle, Reached
 from ai_workflow.services.workspace import Workspace
@@ -83,6 +84,10 @@ def advance(ws: Workspace, milestone_id: str, *, listener_of_checks: Listeners =
             next_command=ws.command(f"milestone finish {milestone.id} --accept-unproven 'why'"),
         )
         return _block(ws, milestone, obstacle)
+    below = find_parent(snapshot, milestone)
+    if below is not None:
+        # What held that one up may be gone by now, and this one cannot land before it.
+        advance(ws, below.id, listener_of_checks=listener_of_checks)
     start_s, pause_s = time.monotonic(), _FIRST_PAUSE_S
     results: tuple[CheckResult, ...] = ()
     while True:
@@ -120,7 +125,7 @@ def _steps(mode: str) -> tuple[Step, ...]:
 
     return (
         landing.look, landing.push_milestone, requesting.open_request, requesting.merge_request, merging.follow,
-        merging.clean_up,
+        requesting.retarget_stacked, merging.clean_up,
     )  # fmt: skip
 
 

@@ -209,7 +209,9 @@ def _complete_history(ws: Workspace, milestone: Milestone, remote: Remote | None
 def _look_for_unpushed(ws: Workspace, milestone: Milestone, remote: Remote, *, tracked: str) -> Reached:
     git = ws.repository.git
     base = ws.config.target_branch
-    sources = [sha for sha in (find_commit(git, branch_ref(base)), milestone.start_sha) if sha]
+    # What a stacked one starts from is another milestone's branch, and people may have pushed to that.
+    start_sha = None if milestone.stacked_on else milestone.start_sha
+    sources = [sha for sha in (find_commit(git, branch_ref(base)), start_sha) if sha]
     lines = list_own_commits(git, sources, tracked=tracked)
     if not lines:
         return Reached()

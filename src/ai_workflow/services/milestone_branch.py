@@ -62,10 +62,15 @@ def return_to_branch(ws: Workspace, milestone: Milestone, status: TreeStatus) ->
     return True
 
 
-def make_branch(ws: Workspace, snapshot: Snapshot, milestone: Milestone, status: TreeStatus) -> MadeBranch:
+def make_branch(
+    ws: Workspace, snapshot: Snapshot, milestone: Milestone, status: TreeStatus, *, parent: Milestone | None = None
+) -> MadeBranch:
     """The branch of a milestone that has not begun, made at the commit it starts from, and checked out.
 
     One that exists without commits of its own is brought there. The caller holds the repository's lock.
+
+    Args:
+        parent: the milestone that it is stacked on; else it starts from base.
 
     Raises:
         AiwError: GIT when base cannot be told or has diverged, the branch holds commits that are not the workspace's,
@@ -85,7 +90,8 @@ def make_branch(ws: Workspace, snapshot: Snapshot, milestone: Milestone, status:
     tracked = _fetch_base(ws, remote, base)
     _require_joinable(ws, status, base=base, remote=remote, tracked=tracked)
     scaffold = _ensure_scaffold(ws, snapshot, base=base, tracked=tracked, status=status)
-    start_sha = choose_start(ws, base=base, remote=remote, tracked=tracked)
+    above = find_commit(git, branch_ref(parent.branch or "")) if parent else None
+    start_sha = above or choose_start(ws, base=base, remote=remote, tracked=tracked)
     _refuse_unknown_branch(ws, remote, branch, start_sha)
     existing = find_commit(git, branch_ref(branch))
     _check_out(ws, branch, existing=existing, start_sha=start_sha, status=status)

@@ -20,6 +20,7 @@ from ai_workflow.policy.milestones import (
     skip_open_tasks,
     start_milestone,
 )
+from ai_workflow.policy.stacking import choose_parent
 from ai_workflow.policy.suspending import leave
 from ai_workflow.services.changeset import collect_dirt, make_baseline, require_calm, tell_dirt
 from ai_workflow.services.milestone_branch import make_branch, return_to_branch
@@ -87,13 +88,18 @@ def _begin(
     allow_unmerged: bool,
 ) -> Started:
     was_at = status.head_ref
-    made = make_branch(ws, snapshot, milestone, status)
+    parent = choose_parent(snapshot, milestone) if allow_unmerged else None
+    made = make_branch(ws, snapshot, milestone, status, parent=parent)
+    if parent is not None:
+        ws.talk(f"note: {milestone.id} starts from {parent.branch}, since {parent.id} is not merged yet")
     status = read_status(ws.repository.git)
     dirt = collect_dirt(ws, status)
     with ws.store.transaction(f"start {milestone.id}") as change:
         fresh = change.before.get_milestone(milestone.id)
         require_startable(change.before, change.before.get_lane(lane.id), fresh, allow_unmerged=allow_unmerged)
-        before = change.before
+        if parent is not None:
+            change.apply(Changes(put=(replace(fresh, stacked_on=parent.id),)))
+        before, fresh = change.after, change.after.get_milestone(milestone.id)
         change.apply(_started(ws, before, lane.id, fresh, branch=made.name, start_sha=status.head, now=change.now))
         change.apply(Changes(put=(make_baseline(lane.id, dirt.paths, now=change.now),)))
         if made.scaffold:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from ai_workflow import fsio
 from ai_workflow.errors import AiwError, ExitCode, Kind
 from ai_workflow.models.base import Record
@@ -112,9 +114,11 @@ def advance(
         closed = closeout.advance(ws, milestone.id, listener_of_checks=listeners)
         done.append(closed)
         if closed.outcome != "merged":
-            if not wishes.skips_unmerged:
+            stacks = ws.config.git.unmerged_previous == "stack" and closed.milestone.pr.status == "created"
+            if not (wishes.skips_unmerged or stacks):
                 return Advance(outcome="blocked", closeouts=tuple(done))
             left.add(milestone.id)
+            wishes = replace(wishes, skips_unmerged=True)
         milestone_id = None
     raise AiwError(Kind.STATE, "the plan has more milestones than aiw can walk through")
 

@@ -22,10 +22,11 @@ from ai_workflow.models.status import BlockerClass
 from ai_workflow.policy.closeout import show_url
 from ai_workflow.policy.events import make_event
 from ai_workflow.policy.requests import Verdict, judge
+from ai_workflow.policy.stacking import choose_base, find_parent, list_stacked
 from ai_workflow.rendering.pr_body import render_pr_body
 from ai_workflow.rendering.text import strip_line
 from ai_workflow.services.forge_access import explain_credentials, find_forge_place, forge_of
-from ai_workflow.services.landing import Listeners, Reached, find_landed, find_target, find_tip, stop
+from ai_workflow.services.landing import Listeners, Reached, find_landed, find_target, find_tip, retry_command, stop
 from ai_workflow.services.request_body import write_body
 from ai_workflow.services.workspace import Workspace
 
@@ -126,8 +127,8 @@ def establish(
     Returns:
         What is in the way, where a person must decide: it was closed, or goes into another base. Raises ForgeError.
     """
-    base = ws.config.target_branch
-    request = _find(ws, forge, milestone)
+    base = choose_base(ws.store.snapshot(), milestone, target_branch=ws.config.target_branch)
+    request = _find(ws, forge, milestone, base=base)
     if request is None or (is_asked and request.status == "closed"):
         request = _create(ws, forge, milestone, base=base, is_draft=is_draft)
         notes = _furnish(ws, forge, request.number)
@@ -154,12 +155,11 @@ def establish(
     return Established(request=request)
 
 
-def _find(ws: Workspace, forge: Forge, milestone: Milestone) -> ForgeRequest | None:
+def _find(ws: Workspace, forge: Forge, milestone: Milestone, *, base: str) -> ForgeRequest | None:
     """The milestone's request: the open one, else the one that is known, else one that ended with this very work."""
     tip = find_tip(ws, milestone)
     requests = [one for one in forge.find_requests(milestone.branch or "") if not one.is_foreign]
     is_open = [one for one in requests if one.status == "open"]
-    base = ws.config.target_branch
     if is_open:
         return next((one for one in is_open if one.base == base), is_open[0])
     known = milestone.pr.number
@@ -253,11 +253,37 @@ def _record(ws: Workspace, forge: Forge, milestone: Milestone, request: ForgeReq
             change.apply(Changes(put=(fresh,), events=(event,)))
 
 
+def retarget_stacked(ws: Workspace, milestone: Milestone, remote: Remote | None, _listeners: Listeners) -> Reached:
+    """Requests of milestones on top of this one go into base, before its branch goes: a forge may close them else."""
+    stacked = list_stacked(ws.store.snapshot(), milestone)
+    if remote is None or not stacked:
+        return Reached()
+    base = ws.config.target_branch
+    try:
+        with forge_of(ws, remote) as forge:
+            for other in stacked:
+                assert other.pr.number is not None
+                request = forge.read_request(other.pr.number)
+                if request.status == "open" and request.base != base:
+                    request = forge.update_request(other.pr.number, base=base)
+                    ws.talk(f"{forge.noun} {other.pr.number} of {other.id} goes into {base} now")
+                _record(ws, forge, other, request, status="closed" if request.status == "closed" else "created")
+    except ForgeError as error:
+        return explain(ws, milestone, remote, "retarget", error)
+    return Reached()
+
+
 def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | None, listeners: Listeners) -> Reached:
     closeout = milestone.closeout
     assert closeout is not None
     assert remote is not None
-    pr = ws.store.snapshot().get_milestone(milestone.id).pr
+    snapshot = ws.store.snapshot()
+    pr = snapshot.get_milestone(milestone.id).pr
+    below = find_parent(snapshot, milestone)
+    if below is not None:
+        message = f"{milestone.id} is stacked on {below.id}, which is not merged yet"
+        evidence = tuple(one.pr.url for one in (below, milestone) if one.pr.url)
+        return stop(ws, milestone, "pr", "merge", message, evidence=evidence, next_command=retry_command(ws, below))
     if pr.number is None or closeout.pushed_branch_sha is None:
         return stop(ws, milestone, "pr", "merge", f"{milestone.id} has no pull request that is known")
     git = ws.config.git
