@@ -1,4 +1,4 @@
-"""`aiw pr sync`."""
+"""`aiw pr sync|task`."""
 
 from __future__ import annotations
 
@@ -47,6 +47,26 @@ def _describe(comment: ForgeComment) -> list[str]:
     return [f"  {comment.author}{where}:", *[f"    {line}" for line in comment.text.splitlines()[:20]]]
 
 
+def _task_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("milestone", metavar="MILESTONE", help="e.g. M01, m1 or 1")
+    parser.add_argument(
+        "--from", dest="authors", metavar="LOGIN", action="append", default=[], help="only this reviewer's; repeatable"
+    )
+
+
+def _task(session: Session, args: argparse.Namespace) -> int:
+    from ai_workflow.models.ids import parse_milestone_id
+    from ai_workflow.services.request_sync import make_follow_up
+
+    ws = session.open()
+    made = make_follow_up(ws, parse_milestone_id(args.milestone), authors=args.authors)
+    session.show(*[line for comment in made.comments for line in _describe(comment)])
+    session.show(f"Added {made.task.id} to {made.task.milestone_id}: {made.task.title}")
+    session.show(f"Next: {ws.command('agent run --lane core')}")
+    session.show_json({"task": to_json(made.task), "comments": to_json(made.comments)})
+    return ExitCode.OK
+
+
 SYNC = Command(
     _sync,
     about="Asks the forge what became of the pull requests: a merge by a person is recorded and cleaned up after, a\n"
@@ -54,4 +74,12 @@ SYNC = Command(
     example="aiw pr sync",
     shape='`{"requests": [{"milestone_id", "number", "url", "before", "status", "comments"}], "milestones"}`.',
     arguments=_sync_arguments,
+)
+TASK = Command(
+    _task,
+    about="Makes a task of what reviewers wrote and nobody resolved: it is added to the milestone in the plan, and\n"
+    "imported. A comment is quoted as data, whoever wrote it; --from takes only those of people whom you trust.",
+    example="aiw pr task M01 --from mia",
+    shape='`{"task", "comments"}`.',
+    arguments=_task_arguments,
 )

@@ -80,6 +80,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "git push": ("ai_workflow.cli.git:PUSH", "push a milestone's branch"),
     "git pr": ("ai_workflow.cli.git:PR", "open a milestone's pull request, or bring it up to date"),
     "pr sync": ("ai_workflow.cli.pr:SYNC", "take over what people did to pull requests on the forge"),
+    "pr task": ("ai_workflow.cli.pr:TASK", "make a task of what reviewers wrote"),
     "git sync": ("ai_workflow.cli.git:SYNC", "follow the remote's base and notice merges by people"),
     "git cleanup": ("ai_workflow.cli.git:CLEANUP", "show, and with flags delete, merged branches"),
     "report all": ("ai_workflow.cli.report:ALL", "bring every generated document up to date"),

@@ -24,6 +24,8 @@ class PullRequest(Record, frozen=True, kw_only=True):
     """Checksum of the title and text that aiw wrote last: only what still is that is written over."""
     seen_comments: tuple[str, ...] = ()
     """Ids of the review comments that were shown."""
+    task_comments: tuple[str, ...] = ()
+    """Ids of those that a task was made of."""
 
 
 class Recovery(Record, frozen=True, kw_only=True):

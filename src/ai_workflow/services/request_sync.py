@@ -14,13 +14,15 @@ from ai_workflow.models.event import Event
 from ai_workflow.models.forge import ForgeComment, ForgeRequest
 from ai_workflow.models.milestone import Milestone
 from ai_workflow.models.snapshot import Changes
-from ai_workflow.models.status import PrStatus
+from ai_workflow.models.status import MILESTONE_CLOSED, PrStatus
+from ai_workflow.models.task import Task
 from ai_workflow.policy.events import make_event
 from ai_workflow.policy.milestones import is_complete
 from ai_workflow.services import closeout, resume
 from ai_workflow.services.closeout import CloseoutResult
 from ai_workflow.services.forge_access import forge_of
 from ai_workflow.services.landing import Listeners, find_target_remote
+from ai_workflow.services.plan_place import locate_plan
 from ai_workflow.services.requesting import explain
 from ai_workflow.services.workspace import Workspace
 
@@ -80,7 +82,8 @@ def sync_requests(
     return SyncedRequests(requests=tuple(found), closeouts=tuple(closed))
 
 
-def _ask(ws: Workspace, remote: Remote, milestones: Sequence[Milestone]) -> list[Followed]:
+def _ask(ws: Workspace, remote: Remote, milestones: Sequence[Milestone], *, is_anew: bool = False) -> list[Followed]:
+    """What the forge says of their requests; with `is_anew` also the comments that were shown before."""
     found: list[Followed] = []
     milestone = milestones[0]
     try:
@@ -88,7 +91,7 @@ def _ask(ws: Workspace, remote: Remote, milestones: Sequence[Milestone]) -> list
             for milestone in milestones:
                 assert milestone.pr.number is not None
                 request = forge.read_request(milestone.pr.number)
-                comments = _find_new(milestone, forge)
+                comments = _find_open(milestone, forge, is_anew=is_anew)
                 found.append(_record(ws, milestone, request, comments))
     except ForgeError as error:
         obstacle = explain(ws, milestone, remote, "sync", error).obstacle
@@ -97,12 +100,13 @@ def _ask(ws: Workspace, remote: Remote, milestones: Sequence[Milestone]) -> list
     return found
 
 
-def _find_new(milestone: Milestone, forge: Forge) -> tuple[ForgeComment, ...]:
+def _find_open(milestone: Milestone, forge: Forge, *, is_anew: bool) -> tuple[ForgeComment, ...]:
     assert milestone.pr.number is not None
+    seen = () if is_anew else milestone.pr.seen_comments
     return tuple(
         comment
         for comment in forge.list_comments(milestone.pr.number)
-        if comment.id not in milestone.pr.seen_comments and not comment.is_resolved
+        if comment.id not in seen and not comment.is_resolved
     )
 
 
@@ -133,3 +137,62 @@ def _record(ws: Workspace, milestone: Milestone, request: ForgeRequest, comments
         status=status,
         comments=comments,
     )
+
+
+class FollowUp(Record, frozen=True, kw_only=True):
+    """A task made of review comments."""
+
+    task: Task
+    comments: tuple[ForgeComment, ...]
+
+
+def make_follow_up(ws: Workspace, milestone_id: str, *, authors: Sequence[str] = ()) -> FollowUp:
+    """Adds a task to the milestone's plan, for what reviewers wrote and nobody resolved, and imports it.
+
+    Args:
+        authors: whose comments count; everybody's when empty.
+
+    Raises:
+        AiwError: STATE when there is nothing to answer, or the milestone is closed; PLAN when the plan cannot take it;
+            BLOCKED when the forge cannot be asked.
+    """
+    from ai_workflow import fsio
+    from ai_workflow.plan.review import add_review_task
+    from ai_workflow.services.plans import import_plan, load_plan, load_text
+
+    resume.resume(ws)
+    snapshot = ws.store.snapshot()
+    milestone = snapshot.get_milestone(milestone_id)
+    remote = find_target_remote(ws)
+    if milestone.pr.number is None or milestone.status in MILESTONE_CLOSED or remote is None:
+        raise AiwError(
+            Kind.STATE,
+            f"{milestone_id} has no open pull request",
+            hint=f"open one: {ws.command(f'git pr {milestone_id}')}",
+        )
+    (followed,) = _ask(ws, remote, [milestone], is_anew=True)
+    answered = set(milestone.pr.task_comments)
+    comments = [
+        comment
+        for comment in followed.comments
+        if comment.id not in answered and (not authors or comment.author in authors)
+    ]
+    if not comments:
+        raise AiwError(Kind.STATE, f"nobody wrote anything on {followed.url} that is not answered", hint=None)
+    source = load_plan(ws, None)
+    text = add_review_task(source.plan, source.text, milestone_id, comments)
+    wanted = load_text(text, rel=source.rel, name=source.plan.path)
+    # Refused before the plan file is touched.
+    import_plan(ws, None, is_dry_run=True, loaded=wanted)
+    path, rel = locate_plan(ws, None)
+    with ws.store.transaction(f"answer the review of {milestone_id}") as change:
+        fsio.write_file(path, text.encode(), temp_dir=ws.layout.temp, durable=True)
+        change.record_file(rel, before=source.text.encode(), after=text.encode())
+        fresh = change.before.get_milestone(milestone_id)
+        named = (*fresh.pr.task_comments, *(comment.id for comment in comments))
+        pr = replace(fresh.pr, task_comments=named)
+        change.apply(Changes(put=(replace(fresh, pr=pr, updated_at=change.now),)))
+    import_plan(ws, None)
+    after = ws.store.snapshot()
+    made = [task for task in after.tasks.values() if task.id not in snapshot.tasks]
+    return FollowUp(task=made[-1], comments=tuple(comments))
