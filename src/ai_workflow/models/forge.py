@@ -4,7 +4,7 @@ from typing import Literal
 
 from ai_workflow.models.base import Record
 
-ForgeName = Literal["github", "gitlab", "local"]
+ForgeName = Literal["github", "gitlab"]
 RequestStatus = Literal["open", "closed", "merged"]
 CheckOutcome = Literal["passed", "failed", "pending", "ignored"]
 """`ignored`: skipped, neutral, or allowed to fail."""

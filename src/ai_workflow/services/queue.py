@@ -114,13 +114,18 @@ def advance(
         closed = closeout.advance(ws, milestone.id, listener_of_checks=listeners)
         done.append(closed)
         if closed.outcome != "merged":
-            stacks = ws.config.git.unmerged_previous == "stack" and closed.milestone.pr.status == "created"
-            if not (wishes.skips_unmerged or stacks):
+            wishes = _pass_over(ws, closed, wishes)
+            if not wishes.skips_unmerged:
                 return Advance(outcome="blocked", closeouts=tuple(done))
             left.add(milestone.id)
-            wishes = replace(wishes, skips_unmerged=True)
         milestone_id = None
     raise AiwError(Kind.STATE, "the plan has more milestones than aiw can walk through")
+
+
+def _pass_over(ws: Workspace, closed: CloseoutResult, wishes: Wishes) -> Wishes:
+    """The wishes from here on: where the next milestone may be stacked on one whose request is open, it is."""
+    stacks = ws.config.git.unmerged_previous == "stack" and closed.milestone.pr.status == "created"
+    return replace(wishes, skips_unmerged=True) if stacks else wishes
 
 
 def take(ws: Workspace, lane_id: str, task_id: str, *, is_started: bool = True) -> claim.Claim:
