@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,19 @@ def test_secrets_in_a_url_are_not_shown(project: Project) -> None:
     assert not [path for path in kept if path.is_file() and b"hunter2" in path.read_bytes()]
     assert "hunter2" not in again.stdout + again.stderr + result.stdout + result.stderr
     assert head(project) == BRANCH
+
+
+def test_a_name_of_the_users_own_for_a_host_is_ssh_s_to_tell(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = project.path.parent / "tools"
+    tools.mkdir()
+    script = '#!/bin/sh\n[ "$*" = "-G -- github-work" ] && printf "user git\\nhostname SSH.GitHub.com\\nport 443\\n"\n'
+    (tools / "ssh").write_text(script)
+    (tools / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    url = "git@github-work:someone/parser.git"
+    project.git("remote", "set-url", "origin", url)
+    project.git("config", f"url.{project.origin}.insteadOf", url)
+    project.finish(code=3)
+    assert_blocked(
+        project, "credentials", "github.com/someone/parser is not dealt with: there is no token for github.com"
+    )

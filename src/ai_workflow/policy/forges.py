@@ -124,10 +124,15 @@ def _base_of(match: re.Match[str] | None) -> str:
         port = match.group("port")
         usual = {"http": "80", "https": "443"}[scheme]
         host = host if not port or port == usual else f"{host}:{port}"
-        return f"{scheme}://{_SAME_HOST.get(host, host)}"
+        return f"{scheme}://{plain_host(host)}"
     # The port of ssh says nothing of where the pages are. `[host:22]:path` is git's own form of scp's.
     plain = host if host.startswith("[") and host.count(":") > 1 else host.strip("[]").partition(":")[0]
-    return f"https://{_SAME_HOST.get(plain, plain)}"
+    return f"https://{plain_host(plain)}"
+
+
+def plain_host(host: str) -> str:
+    """The host of the pages, for one that a hosted forge serves git on."""
+    return _SAME_HOST.get(host, host)
 
 
 def _match(url: str) -> re.Match[str] | None:

@@ -6,14 +6,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from msgspec.structs import replace
+
 from ai_workflow.errors import AiwError
 from ai_workflow.forge.base import Forge, ForgeError
 from ai_workflow.forge.tokens import Token, ask_tool, find_in_environment, is_usable, name_variable
 from ai_workflow.git.credentials import find_password
 from ai_workflow.git.remotes import Remote, list_urls
-from ai_workflow.policy.forges import Place, find_place
+from ai_workflow.policy.forges import Place, find_place, plain_host
+from ai_workflow.process import run
 from ai_workflow.services.workspace import Workspace
 
+_SSH_TIMEOUT_S = 10.0
 MAX_RATE_WAIT_S = 5.0
 """A limit that ends later is the caller's to wait for: a closeout does so without holding the repository."""
 
@@ -21,7 +25,23 @@ MAX_RATE_WAIT_S = 5.0
 def find_forge_place(ws: Workspace, remote: Remote) -> Place | None:
     """The remote's project on its forge, or None."""
     git = ws.config.git
-    return find_place(list_urls(ws.repository.git, remote), override=git.forge, forge_url=git.forge_url)
+    place = find_place(list_urls(ws.repository.git, remote), override=git.forge, forge_url=git.forge_url)
+    if place is None or git.forge_url or "." in place.host or ":" in place.host or place.host == "localhost":
+        return place
+    # A name without a dot is one of the user's own in ssh's configuration: `git@github-work:owner/name`.
+    host = find_host(place.host, cwd=ws.root)
+    return replace(place, host=host, base_url=f"https://{host}") if host else place
+
+
+def find_host(alias: str, *, cwd: str) -> str | None:
+    """The host that ssh would connect to (ssh(1), `-G`), lower case; None when that is no other name."""
+    try:
+        done = run(("ssh", "-G", "--", alias), cwd=cwd, timeout_s=_SSH_TIMEOUT_S)
+    except AiwError:
+        return None
+    fields = dict(line.partition(" ")[::2] for line in done.stdout.decode("utf-8", "replace").split("\n"))
+    host = plain_host(fields.get("hostname", "").strip().lower())
+    return host if done.returncode == 0 and host and host != alias else None
 
 
 @contextmanager
