@@ -424,3 +424,26 @@ def test_what_reviewers_wrote_becomes_a_task_of_the_milestone(both: Both) -> Non
     project.aiw(*AGAIN)
     assert project.milestone()["status"] == "merged"
     assert project.git("log", "--format=%s", "main").count("TASK-00") == 2
+
+
+def test_commits_made_after_a_merge_get_a_request_of_their_own(both: Both) -> None:
+    project, forge = both
+    forge.protect(approvals=1)
+    project.finish(code=3)
+    forge.merge_by_hand(1, "squash")
+    forge.unprotect()
+    project.write("src/more.py", "more\n")
+    project.git("add", "src/more.py")
+    project.git("commit", "-q", "-m", "One thing more")
+    project.aiw(*AGAIN)
+    assert_merged_once(project, forge, number=2)
+    assert project.git("show", "main:src/more.py") == "more"
+
+
+def test_labels_are_there_also_when_the_answer_to_opening_was_lost(both: Both) -> None:
+    project, forge = both
+    set_config(project, "git.pull_request.labels", '["aiw"]')
+    forge.drop_answer(PULLS)
+    project.finish()
+    assert forge.pull(1).labels == ["aiw"]
+    assert_merged_once(project, forge)

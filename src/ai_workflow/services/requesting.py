@@ -12,7 +12,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from ai_workflow.forge.base import Forge, ForgeError
-from ai_workflow.git.refs import find_commit, is_ancestor
+from ai_workflow.git.refs import branch_ref, find_commit, is_ancestor
 from ai_workflow.git.remotes import Remote
 from ai_workflow.models.base import Record
 from ai_workflow.models.forge import ForgeRequest, Standing
@@ -26,7 +26,16 @@ from ai_workflow.policy.stacking import choose_base, find_parent, list_stacked
 from ai_workflow.rendering.pr_body import render_pr_body
 from ai_workflow.rendering.text import strip_line
 from ai_workflow.services.forge_access import explain_credentials, find_forge_place, forge_of
-from ai_workflow.services.landing import Listeners, Reached, find_landed, find_target, find_tip, retry_command, stop
+from ai_workflow.services.landing import (
+    Listeners,
+    Reached,
+    adds_nothing,
+    find_landed,
+    find_target,
+    find_tip,
+    retry_command,
+    stop,
+)
 from ai_workflow.services.request_body import write_body
 from ai_workflow.services.workspace import Workspace
 
@@ -150,9 +159,14 @@ def establish(
             return stop(ws, milestone, "pr", "pull-request", message, next_command=advice)
         request = forge.update_request(request.number, base=base)
         ws.talk(f"{forge.noun} {request.number} goes into {base} now")
+    is_met_first = milestone.pr.number != request.number and checksum_text(
+        request.title, request.body
+    ) == checksum_text(*_texts(ws, milestone))
+    # Ours, opened by a process that died right after.
+    notes = _furnish(ws, forge, request.number) if is_met_first else ()
     request = _refresh(ws, forge, milestone, request)
     _record(ws, forge, milestone, request, status="created")
-    return Established(request=request)
+    return Established(request=request, notes=notes)
 
 
 def _find(ws: Workspace, forge: Forge, milestone: Milestone, *, base: str) -> ForgeRequest | None:
@@ -163,7 +177,19 @@ def _find(ws: Workspace, forge: Forge, milestone: Milestone, *, base: str) -> Fo
     if is_open:
         return next((one for one in is_open if one.base == base), is_open[0])
     known = milestone.pr.number
-    return next((one for one in requests if one.number == known or (tip is not None and one.head_sha == tip)), None)
+    ended = next((one for one in requests if one.number == known or (tip is not None and one.head_sha == tip)), None)
+    if ended is not None and ended.status == "merged" and not _holds(ws, ended, tip):
+        # Merged before the newest commits were pushed: they need one of their own.
+        return None
+    return ended
+
+
+def _holds(ws: Workspace, request: ForgeRequest, tip: str | None) -> bool:
+    """Whether the request's head has everything of the branch as it is here; so it is without a branch."""
+    git = ws.repository.git
+    if tip is None or request.head_sha == tip:
+        return True
+    return find_commit(git, request.head_sha) is not None and is_ancestor(git, tip, request.head_sha)
 
 
 def _create(ws: Workspace, forge: Forge, milestone: Milestone, *, base: str, is_draft: bool) -> ForgeRequest:
@@ -363,6 +389,10 @@ def _landed(ws: Workspace, milestone: Milestone, remote: Remote | None, request:
     if isinstance(base, Reached):
         return base
     git = ws.repository.git
+    tip = find_commit(git, branch_ref(milestone.branch or ""))
+    if not _holds(ws, request, tip) and tip is not None and not adds_nothing(git, tip, base):
+        message = f"{request.url} was merged without the newest commits of {milestone.branch}"
+        return stop(ws, milestone, "pr", "merge", message)
     merged = request.merged_sha
     if merged is not None and find_commit(git, merged) is not None and is_ancestor(git, merged, base):
         landed: str | None = merged
