@@ -19,7 +19,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "milestone": {
         "i": "schema_version workpackage",
         "s": "id title goal status base_branch created_at updated_at",
-        "ns": "lane_id branch start_sha worktree accepted_unproven",
+        "ns": "lane_id branch start_sha stacked_on worktree accepted_unproven",
         "l": "task_ids adr_ids",
         "d": "pr",
         "dn": "recovery closeout blocker",
