@@ -102,3 +102,13 @@ def test_a_name_of_the_users_own_for_a_host_is_ssh_s_to_tell(project: Project, m
     assert_blocked(
         project, "credentials", "github.com/someone/parser is not dealt with: there is no token for github.com"
     )
+
+
+def test_doctor_tells_before_that_there_is_no_token(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = project.aiw("doctor").stdout
+    assert "milestones land as pull requests on github.com/someone/parser, and there is no token for it" in told
+    monkeypatch.setenv("GH_TOKEN", "kept")
+    assert "token" not in project.aiw("doctor").stdout
+    configure(project, closeout_mode="direct_merge")
+    monkeypatch.delenv("GH_TOKEN")
+    assert "token" not in project.aiw("doctor").stdout

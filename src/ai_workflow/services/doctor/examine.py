@@ -28,6 +28,7 @@ from ai_workflow.policy.diagnosis.finding import Diagnosis, Names, join_command,
 from ai_workflow.policy.diagnosis.progress import diagnose_progress
 from ai_workflow.policy.diagnosis.references import diagnose_references, make_waiting_graph
 from ai_workflow.policy.diagnosis.settings import diagnose_settings
+from ai_workflow.services.doctor.forge import diagnose_forge
 from ai_workflow.services.doctor.leftovers import diagnose_leftovers, is_journal_damaged
 from ai_workflow.services.workspace import Talk, Workspace
 
@@ -118,6 +119,8 @@ def examine(ws: Workspace) -> Examination:
             found += diagnose_git(snapshot, git, names)
         _try_all(found, "documents", ws.config.workspace_dir, lambda: _diagnose_documents(ws, snapshot, git, names))
     _try_all(found, "settings", CONFIG_NAME, lambda: _diagnose_settings(ws))
+    if git is not None:
+        _try_all(found, "forge", CONFIG_NAME, lambda: diagnose_forge(ws))
     return Examination(findings=sort_findings(found), is_damaged=is_damaged)
 
 
