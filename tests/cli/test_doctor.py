@@ -125,11 +125,11 @@ def test_nothing_is_wrong_while_a_milestone_waits_and_after_the_plan_was_edited(
     project.write("tests/test_parser.py", "one\n")
     project.finish(code=3)
     assert project.milestone("M01")["status"] in ("blocked", "pr_created")
-    assert serious(project) == ["no-forge"]
+    assert serious(project) == ["no-forge .ai-workflow.yaml"]
     project.plan(THREE_MILESTONES.replace("- Report the position of errors", "- Name the column of errors too"))
     assert [code for code in codes(project) if code.startswith("plan")] == ["plan-changed"]
     project.aiw("plan", "import")
-    assert serious(project) == ["no-forge"]
+    assert serious(project) == ["no-forge .ai-workflow.yaml"]
 
 
 def test_the_quick_start_works_as_it_is_written_without_any_commit(tmp_path: Path) -> None:
