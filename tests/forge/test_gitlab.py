@@ -29,7 +29,7 @@ def test_a_request_is_opened_found_and_read(gitlab_forge: GitLabForge, gitlab: G
     assert gitlab.find_requests("work") == (request,)
     assert gitlab.find_requests("wor") == ()
     port: Forge = gitlab
-    assert (port.name, port.noun) == ("GitLab", "merge request")
+    assert (port.name, port.place.noun) == ("GitLab", "merge request")
     assert {asked.path.split("/")[2] for asked in gitlab_forge.log} == {"group%2Fsub%2Fapp"}
 
 

@@ -233,7 +233,7 @@ def test_a_pipeline_of_an_earlier_head_does_not_count(
     stale = gitlab_forge.set_job("work", "test", "success")
     gitlab_forge.push_by_hand("work", {"more.txt": "more\n"})
     # GitLab names the last pipeline until it has made one for the new head.
-    monkeypatch.setattr(gitlab_forge._state, "find_pipeline", lambda _sha: stale)
+    monkeypatch.setattr(gitlab_forge.state, "find_pipeline", lambda _sha: stale)
     standing = gitlab.read_standing(1)
     assert (standing.checks, standing.expects_checks) == ((), True)
     assert standing.request.head_sha != request.head_sha
@@ -251,8 +251,8 @@ def test_a_pipeline_of_the_merged_result_counts_for_its_head(
     result = repository.commit(tree, [main, request.head_sha if of_this_head else main], "Merge")
     pipeline = gitlab_forge.add_pipeline(result, "refs/merge-requests/1/merge")
     gitlab_forge.set_job("work", "test", "success")
-    pipeline.jobs = gitlab_forge._state.pipelines.pop().jobs
-    monkeypatch.setattr(gitlab_forge._state, "find_pipeline", lambda _sha: pipeline)
+    pipeline.jobs = gitlab_forge.state.pipelines.pop().jobs
+    monkeypatch.setattr(gitlab_forge.state, "find_pipeline", lambda _sha: pipeline)
     assert [check.name for check in gitlab.read_standing(1).checks] == names
 
 

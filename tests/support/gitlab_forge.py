@@ -64,6 +64,7 @@ class GitLabForge:
     """The server, and the hands of those who work beside aiw.
 
     Attributes:
+        state: all that it knows.
         settings: of the project; to be changed at will.
         tokens: what each may: `api`, `read_api`, or `none` who sees no project.
         log: every question, in the order of their ends.
@@ -71,8 +72,8 @@ class GitLabForge:
 
     def __init__(self, origin: Path) -> None:
         self.repository = ServedRepository(origin)
-        self._state = State(self.repository)
-        self.settings: Settings = self._state.settings
+        self.state = State(self.repository)
+        self.settings: Settings = self.state.settings
         self.tokens = {"owner-token": "api", "reader-token": "read_api", "stranger-token": "none"}
         self.log: list[Asked] = []
         self._faults: list[Fault] = []
@@ -86,12 +87,14 @@ class GitLabForge:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.place = Place(forge="gitlab", host=self.url.removeprefix("http://"), project=PROJECT, base_url=self.url)
-        self._api = Api(self._state, self.url)
+        self._api = Api(self.state, self.url)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stops the server."""
+        """Stops the server; again does nothing."""
+        if not self._thread.is_alive():
+            return
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -101,26 +104,26 @@ class GitLabForge:
 
     def request(self, number: int = 1) -> MergeRequest:
         """The record of a merge request, to look at or to change."""
-        return self._state.requests[number]
+        return self.state.requests[number]
 
     def open_by_hand(self, branch: str, *, base: str = "main", title: str = "By hand", is_foreign: bool = False) -> int:
         """A merge request that aiw did not open; its number."""
         with self._lock:
-            number = len(self._state.requests) + 1
-            request = MergeRequest(number, branch, base, title, "", self._state.moment())
+            number = len(self.state.requests) + 1
+            request = MergeRequest(number, branch, base, title, "", self.state.moment())
             request.source_project = FORK_ID if is_foreign else request.source_project
-            self._state.requests[number] = request
+            self.state.requests[number] = request
             return number
 
     def merge_by_hand(self, number: int = 1, *, by: str = "maria", squash: bool = False) -> None:
         """Merges whatever the rules say."""
         with self._lock:
-            self._state.merge_as_asked(self.request(number), {"by": by, "squash": squash})
+            self.state.merge_as_asked(self.request(number), {"by": by, "squash": squash})
 
     def close_by_hand(self, number: int = 1, *, by: str = "maria") -> None:
         with self._lock:
             request = self.request(number)
-            request.last_sha = self._state.head_of(request)
+            request.last_sha = self.state.head_of(request)
             request.state, request.closed_by, request.auto_merge = "closed", by, None
 
     def reopen_by_hand(self, number: int = 1) -> None:
@@ -159,7 +162,7 @@ class GitLabForge:
         """A note; its id."""
         with self._lock:
             note = Note(
-                self._state.new_id(), login, text, self._state.moment(), system, bot, resolvable, False, path, line
+                self.state.new_id(), login, text, self.state.moment(), system, bot, resolvable, False, path, line
             )
             discussions = self.request(number).discussions
             thread = next((notes for notes in discussions if notes[0].id == reply_to), None)
@@ -186,31 +189,31 @@ class GitLabForge:
         with self._lock:
             tip = self.repository.find_tip(branch)
             assert tip is not None, branch
-            pipeline = self._state.get_pipeline(tip, branch)
+            pipeline = self.state.get_pipeline(tip, branch)
             old = pipeline.jobs.get(name)
-            pipeline.jobs[name] = Job(old.id if old else self._state.new_id(), name, status, allow_failure, kind)
-            self._state.settle()
+            pipeline.jobs[name] = Job(old.id if old else self.state.new_id(), name, status, allow_failure, kind)
+            self.state.settle()
             return pipeline
 
     def add_pipeline(self, sha: str, ref: str, *, status: str | None = None, source: str = "push") -> Pipeline:
         """A pipeline of one's own making."""
         with self._lock:
-            pipeline = Pipeline(self._state.new_id(), sha, ref, source, status)
-            self._state.pipelines.append(pipeline)
+            pipeline = Pipeline(self.state.new_id(), sha, ref, source, status)
+            self.state.pipelines.append(pipeline)
             return pipeline
 
     def set_status_check(self, name: str, status: str) -> None:
         """An external status check: `passed`, `failed` or `pending`."""
         with self._lock:
-            checks = [check for check in self._state.status_checks if check["name"] != name]
-            self._state.status_checks[:] = [*checks, {"id": 1 + len(checks), "name": name, "status": status}]
+            checks = [check for check in self.state.status_checks if check["name"] != name]
+            self.state.status_checks[:] = [*checks, {"id": 1 + len(checks), "name": name, "status": status}]
 
     def run_train(self) -> None:
         """Merges what is in the train."""
         with self._lock:
-            for request in self._state.requests.values():
+            for request in self.state.requests.values():
                 if request.is_in_train and request.auto_merge is not None:
-                    self._state.merge_as_asked(request, request.auto_merge)
+                    self.state.merge_as_asked(request, request.auto_merge)
 
     # Mishaps. A pattern is sought in `METHOD path`, with the path as sent and without the query.
 

@@ -60,8 +60,6 @@ class Forge(Protocol):
 
     name: str
     """For people: `GitHub`."""
-    noun: str
-    """What it calls a pull request: `pull request`, `merge request`."""
     place: Place
 
     def find_requests(self, branch: str) -> tuple[ForgeRequest, ...]:

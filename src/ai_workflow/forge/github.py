@@ -68,7 +68,6 @@ class GitHub:
     """`forge.base.Forge` for one repository on GitHub."""
 
     name = "GitHub"
-    noun = "pull request"
 
     def __init__(self, place: Place, transport: Transport) -> None:
         self.place = place

@@ -37,7 +37,6 @@ class GitLab:
     """One project on a GitLab. Implements `forge.base.Forge`."""
 
     name = "GitLab"
-    noun = "merge request"
 
     def __init__(self, place: Place, transport: Transport) -> None:
         self.place = place

@@ -53,6 +53,15 @@ class Place(Record, frozen=True, kw_only=True):
         return f"{self.base_url}/api/v3"
 
     @property
+    def noun(self) -> str:
+        """What a pull request is called there."""
+        return "merge request" if self.forge == "gitlab" else "pull request"
+
+    def refer_to(self, number: int) -> str:
+        """How a text there names a pull request, so that it becomes a link: `#7`, `!7`."""
+        return f"{'!' if self.forge == 'gitlab' else '#'}{number}"
+
+    @property
     def is_plain(self) -> bool:
         """Whether a token would cross a network unencrypted."""
         return self.base_url.startswith("http:") and _without_port(self.host) not in LOOPBACK

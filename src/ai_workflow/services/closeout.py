@@ -88,7 +88,7 @@ def advance(ws: Workspace, milestone_id: str, *, listener_of_checks: Listeners =
     if below is not None:
         # What held that one up may be gone by now, and this one cannot land before it.
         advance(ws, below.id, listener_of_checks=listener_of_checks)
-    start_s, pause_s = time.monotonic(), _FIRST_PAUSE_S
+    waited_s, pause_s = 0.0, _FIRST_PAUSE_S
     results: tuple[CheckResult, ...] = ()
     while True:
         with ws.git_effects(f"close out {milestone.id}"):
@@ -98,22 +98,24 @@ def advance(ws: Workspace, milestone_id: str, *, listener_of_checks: Listeners =
                 return CloseoutResult(milestone=milestone, outcome="merged", results=results)
             result = _climb(ws, milestone, listener_of_checks)
             results += result.results
-            left_s = start_s + ws.config.git.pull_request.wait_s - time.monotonic()
+            # Checks that aiw itself ran meanwhile may have taken longer than that.
+            left_s = ws.config.git.pull_request.wait_s - waited_s
             if result.outcome != "waiting" or result.obstacle is None:
                 return replace(result, results=results)
             until_s = result.again_s - time.time() if result.again_s is not None else 0.0
             if left_s <= 0 or until_s > left_s:
                 return replace(_block(ws, result.milestone, result.obstacle), results=results)
         # Nothing is held while others work.
-        _wait(ws, result.obstacle, max(until_s, min(pause_s, left_s)), left_s=left_s)
+        waited_s += _wait(ws, result.obstacle, max(until_s, min(pause_s, left_s)), left_s=left_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
-def _wait(ws: Workspace, obstacle: Obstacle, pause_s: float, *, left_s: float) -> None:
+def _wait(ws: Workspace, obstacle: Obstacle, pause_s: float, *, left_s: float) -> float:
     now_s = time.time()
     again, end = format_utc(now_s + pause_s)[11:19], format_utc(now_s + left_s)[11:19]
     ws.talk(f"waiting: {obstacle.message}; looking again at {again}, until {end} UTC")
     time.sleep(pause_s)
+    return pause_s
 
 
 def _steps(mode: str) -> tuple[Step, ...]:

@@ -88,7 +88,7 @@ def open_pull_request(ws: Workspace, milestone_id: str) -> Opened:
         try:
             with forge_of(ws, remote) as forge:
                 found = establish(ws, forge, milestone, is_draft=is_draft, is_asked=True)
-                noun = forge.noun
+                noun = forge.place.noun
         except ForgeError as error:
             found = explain(ws, milestone, remote, "pull-request", error)
     if isinstance(found, Reached):

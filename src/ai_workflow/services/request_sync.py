@@ -92,7 +92,7 @@ def _ask(ws: Workspace, remote: Remote, milestones: Sequence[Milestone], *, is_a
                 assert milestone.pr.number is not None
                 request = forge.read_request(milestone.pr.number)
                 comments = _find_open(milestone, forge, is_anew=is_anew)
-                found.append(_record(ws, milestone, request, comments))
+                found.append(_record(ws, forge, milestone, request, comments))
     except ForgeError as error:
         obstacle = explain(ws, milestone, remote, "sync", error).obstacle
         assert obstacle is not None
@@ -110,7 +110,9 @@ def _find_open(milestone: Milestone, forge: Forge, *, is_anew: bool) -> tuple[Fo
     )
 
 
-def _record(ws: Workspace, milestone: Milestone, request: ForgeRequest, comments: tuple[ForgeComment, ...]) -> Followed:
+def _record(
+    ws: Workspace, forge: Forge, milestone: Milestone, request: ForgeRequest, comments: tuple[ForgeComment, ...]
+) -> Followed:
     status = "created" if request.status == "open" else request.status
     with ws.store.transaction(f"follow the pull request of {milestone.id}") as change:
         fresh = change.before.get_milestone(milestone.id)
@@ -121,7 +123,7 @@ def _record(ws: Workspace, milestone: Milestone, request: ForgeRequest, comments
         if pr != fresh.pr:
             events: tuple[Event, ...] = ()
             if pr.status != fresh.pr.status:
-                text = f"the pull request of {fresh.id} is {pr.status}: {request.url}"
+                text = f"{forge.place.noun} {request.number} of {fresh.id} is {pr.status}: {request.url}"
                 events = (
                     make_event(
                         f"pull_request_{pr.status}", text, milestone_id=fresh.id, now=change.now, actor=ws.actor

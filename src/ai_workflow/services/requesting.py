@@ -72,6 +72,7 @@ def explain(ws: Workspace, milestone: Milestone, remote: Remote, step: str, erro
     """The forge's no as an obstacle."""
     place = find_forge_place(ws, remote)
     where = f"{place.host}/{place.project}" if place else f"{remote.name} ({show_url(remote.url)})"
+    noun = place.noun if place else "pull request"
     klass: BlockerClass
     command: str | None
     if place is None:
@@ -79,7 +80,7 @@ def explain(ws: Workspace, milestone: Milestone, remote: Remote, step: str, erro
     elif error.cause in ("no_credentials", "bad_credentials"):
         klass, command = "credentials", explain_credentials(place)
     elif error.cause == "forbidden":
-        klass, command = "credentials", f"give the token of {where} the right to write pull requests"
+        klass, command = "credentials", f"give the token of {where} the right to write {noun}s"
     elif error.cause == "not_found":
         klass, command = "credentials", f"give the token access to {where}, or set `git.forge_url`"
     elif error.cause in ("offline", "server", "unanswered", "rate_limited"):
@@ -88,7 +89,7 @@ def explain(ws: Workspace, milestone: Milestone, remote: Remote, step: str, erro
         klass, command = "pr", None
     body = _write_text(ws, milestone)
     text = f"; its text is in {body}" if body and milestone.pr.number is None else ""
-    message = f"the pull request of {milestone.id} on {where} is not dealt with: {error.message}{text}"
+    message = f"the {noun} of {milestone.id} on {where} is not dealt with: {error.message}{text}"
     stopped = stop(ws, milestone, klass, step, message, next_command=command)
     return replace(stopped, is_waiting=error.cause == "rate_limited", again_s=error.until_s)
 
@@ -148,17 +149,19 @@ def establish(
         _record(ws, forge, milestone, request, status="created")
         return Established(request=request)
     if request.status == "closed":
-        message = f"{forge.noun} {request.number} of {milestone.id} was closed without being merged: {request.url}"
+        message = (
+            f"{forge.place.noun} {request.number} of {milestone.id} was closed without being merged: {request.url}"
+        )
         again = f"reopen it there, or open another one: {ws.command(f'git pr {milestone.id}')}"
         _record(ws, forge, milestone, request, status="closed")
         return stop(ws, milestone, "pr", "pull-request", message, next_command=again)
     if request.base != base:
         if milestone.pr.number != request.number or milestone.pr.base != request.base:
-            message = f"{forge.noun} {request.number} of {milestone.id} goes into {request.base}, not into {base}"
+            message = f"{forge.place.noun} {request.number} of {milestone.id} goes into {request.base}, not into {base}"
             advice = f"change its base to {base}: {request.url}"
             return stop(ws, milestone, "pr", "pull-request", message, next_command=advice)
         request = forge.update_request(request.number, base=base)
-        ws.talk(f"{forge.noun} {request.number} goes into {base} now")
+        ws.talk(f"{forge.place.noun} {request.number} goes into {base} now")
     is_met_first = milestone.pr.number != request.number and checksum_text(
         request.title, request.body
     ) == checksum_text(*_texts(ws, milestone))
@@ -206,7 +209,7 @@ def _create(ws: Workspace, forge: Forge, milestone: Milestone, *, base: str, is_
         if made_by_now is None:
             raise
         return made_by_now
-    ws.talk(f"opened {forge.noun} {made.number}: {made.url}")
+    ws.talk(f"opened {forge.place.noun} {made.number}: {made.url}")
     return made
 
 
@@ -235,7 +238,7 @@ def _furnish(ws: Workspace, forge: Forge, number: int) -> tuple[str, ...]:
     except ForgeError as error:
         # Without them the request is what it should be; they hold nothing up.
         left = (error.message,)
-    return tuple(f"{forge.noun} {number}: {sentence}" for sentence in left)
+    return tuple(f"{forge.place.noun} {number}: {sentence}" for sentence in left)
 
 
 def _refresh(ws: Workspace, forge: Forge, milestone: Milestone, request: ForgeRequest) -> ForgeRequest:
@@ -260,7 +263,7 @@ def _record(ws: Workspace, forge: Forge, milestone: Milestone, request: ForgeReq
     ours = checksum_text(*_texts(ws, milestone))
     there = checksum_text(request.title, request.body)
     written = there if there == ours else milestone.pr.written_sum
-    with ws.store.transaction(f"{forge.noun} of {milestone.id}") as change:
+    with ws.store.transaction(f"{forge.place.noun} of {milestone.id}") as change:
         fresh = change.before.get_milestone(milestone.id)
         pr = replace(
             fresh.pr,
@@ -273,7 +276,7 @@ def _record(ws: Workspace, forge: Forge, milestone: Milestone, request: ForgeReq
             created_at=change.now if is_new else fresh.pr.created_at,
         )
         if pr != fresh.pr:
-            text = f"{forge.noun} {request.number} of {fresh.id} is {status}: {request.url}"
+            text = f"{forge.place.noun} {request.number} of {fresh.id} is {status}: {request.url}"
             event = make_event(f"pull_request_{status}", text, milestone_id=fresh.id, now=change.now, actor=ws.actor)
             fresh = replace(fresh, pr=replace(pr, updated_at=change.now), updated_at=change.now)
             change.apply(Changes(put=(fresh,), events=(event,)))
@@ -292,7 +295,7 @@ def retarget_stacked(ws: Workspace, milestone: Milestone, remote: Remote | None,
                 request = forge.read_request(other.pr.number)
                 if request.status == "open" and request.base != base:
                     request = forge.update_request(other.pr.number, base=base)
-                    ws.talk(f"{forge.noun} {other.pr.number} of {other.id} goes into {base} now")
+                    ws.talk(f"{forge.place.noun} {other.pr.number} of {other.id} goes into {base} now")
                 _record(ws, forge, other, request, status="closed" if request.status == "closed" else "created")
     except ForgeError as error:
         return explain(ws, milestone, remote, "retarget", error)
@@ -311,7 +314,7 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
         evidence = tuple(one.pr.url for one in (below, milestone) if one.pr.url)
         return stop(ws, milestone, "pr", "merge", message, evidence=evidence, next_command=retry_command(ws, below))
     if pr.number is None or closeout.pushed_branch_sha is None:
-        return stop(ws, milestone, "pr", "merge", f"{milestone.id} has no pull request that is known")
+        return stop(ws, milestone, "pr", "merge", f"{milestone.id} has no {forge.place.noun} that is known")
     git = ws.config.git
     failure: ForgeError | None = None
     for _time in range(_ASKED):
@@ -334,14 +337,13 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
             return _stop(ws, forge, milestone, standing, verdict)
         failure = _act(ws, forge, milestone, standing, verdict, head_sha=closeout.pushed_branch_sha)
         if verdict.action in ("merge_later", "enqueue") and failure is None:
-            message = (
-                f"{forge.noun} {pr.number} of {milestone.id} is merged by {forge.name} once it has all it asks for"
-            )
+            name = f"{forge.place.noun} {pr.number} of {milestone.id}"
+            message = f"{name} is merged by {forge.name} once it has all it asks for"
             return replace(stop(ws, milestone, "pr", "merge", message, evidence=(pr.url or "",)), is_waiting=True)
     if failure is not None and failure.cause not in ("head_moved", "not_mergeable"):
         raise failure
     why = failure.message if failure else "it changed each time it was looked at"
-    message = f"{forge.noun} {pr.number} of {milestone.id} could not be merged: {why}"
+    message = f"{forge.place.noun} {pr.number} of {milestone.id} could not be merged: {why}"
     return stop(ws, milestone, "merge", "merge", message, evidence=(pr.url or "",))
 
 
@@ -358,9 +360,9 @@ def _act(
         elif verdict.action == "enqueue":
             forge.enqueue(request, head_sha=head_sha)
         else:
-            title, message = _merge_texts(ws, milestone, request)
+            title, message = _merge_texts(ws, milestone, forge.place.refer_to(request.number))
             forge.merge(request, head_sha=head_sha, method=verdict.method, title=title, message=message)
-            ws.talk(f"merged {forge.noun} {request.number} of {milestone.id}")
+            ws.talk(f"merged {forge.place.noun} {request.number} of {milestone.id}")
     except ForgeError as error:
         if error.cause not in ("head_moved", "not_mergeable", "unanswered", "server"):
             raise
@@ -368,8 +370,8 @@ def _act(
     return None
 
 
-def _merge_texts(ws: Workspace, milestone: Milestone, request: ForgeRequest) -> tuple[str, str]:
-    """Subject and rest of the commit that the forge makes; with the trailers of aiw, and the request's number."""
+def _merge_texts(ws: Workspace, milestone: Milestone, reference: str) -> tuple[str, str]:
+    """Subject and rest of the commit that the forge makes; with the trailers of aiw, and the request."""
     from ai_workflow.rendering.commit_message import render_merge_message
 
     closeout = milestone.closeout
@@ -378,7 +380,7 @@ def _merge_texts(ws: Workspace, milestone: Milestone, request: ForgeRequest) -> 
     project_rel = ws.repository.prefix.rstrip("/") or None
     message = render_merge_message(milestone, tasks, operation=closeout.operation, project_rel=project_rel)
     subject, _, rest = message.partition("\n")
-    return f"{subject} (#{request.number})", rest.strip()
+    return f"{subject} ({reference})", rest.strip()
 
 
 def _landed(ws: Workspace, milestone: Milestone, remote: Remote | None, request: ForgeRequest) -> Reached:
@@ -405,7 +407,7 @@ def _landed(ws: Workspace, milestone: Milestone, remote: Remote | None, request:
 
 
 def _stop(ws: Workspace, forge: Forge, milestone: Milestone, standing: Standing, verdict: Verdict) -> Reached:
-    name = f"{forge.noun} {standing.request.number} of {milestone.id}"
+    name = f"{forge.place.noun} {standing.request.number} of {milestone.id}"
     stopped = stop(
         ws,
         milestone,
