@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from support.hosts import GithubHost, GitlabHost, Host
-from support.project import Project
+from support.hosts import GithubHost, GitlabHost, Host, Hosted
 from support.requested import on_github, on_gitlab
-
-Hosted = tuple[Project, Host]
 
 
 @pytest.fixture(params=["github", "gitlab"])

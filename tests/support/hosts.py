@@ -18,8 +18,10 @@ from support.github_state import Pull
 from support.gitlab_forge import GitLabForge
 from support.gitlab_state import MergeRequest
 from support.gitlab_talk import check_contract
-from support.landing import BRANCH
+from support.landing import BRANCH, assert_landed
+from support.project import Project
 
+AGAIN = ("milestone", "finish", "M01")
 Outcome = Literal["passed", "failed", "running"]
 
 
@@ -41,6 +43,7 @@ class Host(ABC):
 
     Attributes:
         creates, merges, lists: patterns of the questions that open and merge a request, and that look for one.
+        hands_over, queues: of those after which the forge merges by itself.
         bad_tokens: one that is unknown, one that may only read, one of a stranger; with what is said to each.
         red: checks that had not passed on what was merged through the API.
         merges_done: how often anything was merged.
@@ -50,10 +53,15 @@ class Host(ABC):
     noun: ClassVar[str]
     mark: ClassVar[str]
     """What is written before the number of a request."""
+    closer: ClassVar[str]
+    """How it tells who closed a request."""
+    host_variable: ClassVar[str]
     token_variable: ClassVar[str]
     creates: ClassVar[str]
     merges: ClassVar[str]
     lists: ClassVar[str]
+    hands_over: ClassVar[str]
+    queues: ClassVar[str]
     required: ClassVar[str]
     """The check that is missing where one is required and none has reported."""
     bad_tokens: ClassVar[Sequence[tuple[str, str]]]
@@ -105,6 +113,9 @@ class Host(ABC):
         """Shows that this repository runs checks."""
 
     @abstractmethod
+    def delete_merged_branches(self) -> None: ...
+
+    @abstractmethod
     def allow_auto_merge(self) -> None: ...
 
     @abstractmethod
@@ -113,6 +124,18 @@ class Host(ABC):
 
     @abstractmethod
     def run_queue(self) -> None: ...
+
+    @abstractmethod
+    def empty_queue(self) -> None:
+        """As when its own checks failed."""
+
+    @abstractmethod
+    def take_linear_only(self) -> None:
+        """Rebases on GitHub, fast-forwards on GitLab."""
+
+    @abstractmethod
+    def want_newest_base(self) -> None:
+        """In the branch, with a check on both together."""
 
     # People and checks.
 
@@ -166,17 +189,17 @@ class Host(ABC):
     @abstractmethod
     def drop_question(self, pattern: str) -> None: ...
 
-    @abstractmethod
-    def stop(self) -> None: ...
-
 
 class GithubHost(Host):
     """GitHub Enterprise Server."""
 
-    name, noun, mark, token_variable = "GitHub", "pull request", "#", "GH_ENTERPRISE_TOKEN"
+    name, noun, mark = "GitHub", "pull request", "#"
+    closer = ""
+    host_variable, token_variable = "GH_HOST", "GH_ENTERPRISE_TOKEN"
     creates = r"POST /repos/o/r/pulls$"
     merges = r"PUT /repos/o/r/pulls/\d+/merge"
     lists = r"GET /repos/o/r/pulls\?"
+    hands_over, queues = "enablePullRequestAutoMerge", "enqueuePullRequest"
     required = "ci"
     bad_tokens = (
         ("ghp_" + "x" * 36, "GitHub answered 401: Bad credentials"),
@@ -240,6 +263,9 @@ class GithubHost(Host):
     def run_checks_elsewhere(self) -> None:
         self.forge.hub.workflows = ["ci.yml"]
 
+    def delete_merged_branches(self) -> None:
+        self.forge.hub.deletes_branches = True
+
     def allow_auto_merge(self) -> None:
         self.forge.hub.allows_auto_merge = True
 
@@ -248,6 +274,15 @@ class GithubHost(Host):
 
     def run_queue(self) -> None:
         self.forge.run_queue()
+
+    def empty_queue(self) -> None:
+        self.forge.pull(1).queued_at = None
+
+    def take_linear_only(self) -> None:
+        self.forge.hub.allowed_methods = {"rebase"}
+
+    def want_newest_base(self) -> None:
+        self.forge.protect(checks=(self.required,), is_strict=True)
 
     def set_check(self, name: str, outcome: Outcome = "passed") -> None:
         conclusion = {"passed": "success", "failed": "failure", "running": None}[outcome]
@@ -298,17 +333,17 @@ class GithubHost(Host):
     def drop_question(self, pattern: str) -> None:
         self.forge.drop_question(pattern)
 
-    def stop(self) -> None:
-        self.forge.stop()
-
 
 class GitlabHost(Host):
     """A GitLab of one's own."""
 
-    name, noun, mark, token_variable = "GitLab", "merge request", "!", "GITLAB_TOKEN"
+    name, noun, mark = "GitLab", "merge request", "!"
+    closer = " by maria"
+    host_variable, token_variable = "GITLAB_HOST", "GITLAB_TOKEN"
     creates = r"POST .*/merge_requests$"
     merges = r"PUT .*/merge_requests/\d+/merge$"
     lists = r"GET .*/merge_requests$"
+    hands_over, queues = merges, r"POST .*/merge_trains/"
     required = "pipeline"
     bad_tokens = (
         ("glpat-" + "x" * 20, "GitLab answered 401: 401 Unauthorized"),
@@ -388,6 +423,9 @@ class GitlabHost(Host):
         assert tip is not None
         self.forge.add_pipeline(tip, "main", status="success")
 
+    def delete_merged_branches(self) -> None:
+        self.forge.settings.removes_source_branch = True
+
     def allow_auto_merge(self) -> None:
         """It always is."""
 
@@ -396,6 +434,17 @@ class GitlabHost(Host):
 
     def run_queue(self) -> None:
         self.forge.run_train()
+
+    def empty_queue(self) -> None:
+        self.forge.request().auto_merge = None
+        self.forge.request().is_in_train = False
+
+    def take_linear_only(self) -> None:
+        self.forge.settings.merge_method = "ff"
+
+    def want_newest_base(self) -> None:
+        self.forge.settings.merge_method = "rebase_merge"
+        self.require_check()
 
     def set_check(self, name: str, outcome: Outcome = "passed") -> None:
         self.forge.set_job(BRANCH, name, "success" if outcome == "passed" else outcome)
@@ -443,5 +492,20 @@ class GitlabHost(Host):
     def drop_question(self, pattern: str) -> None:
         self.forge.drop_question(pattern)
 
-    def stop(self) -> None:
-        self.forge.close()
+
+Hosted = tuple[Project, Host]
+
+
+def assert_merged_once(project: Project, host: Host, *, number: int = 1) -> None:
+    """On base, recorded, and merged there and not by a push."""
+    assert_landed(project)
+    assert host.requests()[number].status == "merged"
+    assert host.merges_done == 1
+    pr = project.milestone()["pr"]
+    assert (pr["status"], pr["number"]) == ("merged", number)
+    assert pr["url"].endswith(f"/{number}")
+
+
+def named(host: Host, text: str) -> str:
+    """What a blocker says of request 1."""
+    return f"{host.noun} 1 of M01 {text}"

@@ -18,7 +18,7 @@ from support.project import Project
 
 @contextmanager
 def on_github(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 2.0
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 1.0
 ) -> Iterator[tuple[Project, GithubForge]]:
     """The project, and the forge that its origin is on."""
     project = prepared(prepare_worked, tmp_path)
@@ -32,7 +32,7 @@ def on_github(
 
 @contextmanager
 def on_gitlab(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 2.0
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 1.0
 ) -> Iterator[tuple[Project, GitLabForge]]:
     """The project, and the forge that its origin is on."""
     project = prepared(prepare_worked, tmp_path)
