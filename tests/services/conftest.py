@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support.hosts import GithubHost, GitlabHost, Host, Hosted
+from support.github_host import GithubHost
+from support.gitlab_host import GitlabHost
+from support.hosts import Host, Hosted
 from support.requested import on_github, on_gitlab
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from support.gitlab_forge import GitLabForge
-from support.hosts import AGAIN, GitlabHost, Hosted, assert_merged_once
+from support.gitlab_host import GitlabHost
+from support.hosts import AGAIN, Hosted, assert_merged_once
 from support.landing import BRANCH, assert_blocked, push_from_elsewhere
 from support.project import Project
 from support.requested import set_config

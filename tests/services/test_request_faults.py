@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.hosts import AGAIN, GithubHost, Hosted, assert_merged_once
+from support.github_host import GithubHost
+from support.hosts import AGAIN, Hosted, assert_merged_once
 from support.landing import assert_blocked
 from support.requested import set_config
 

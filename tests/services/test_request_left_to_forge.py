@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.hosts import AGAIN, GithubHost, Hosted, assert_merged_once, named
+from support.github_host import GithubHost
+from support.hosts import AGAIN, Hosted, assert_merged_once, named
 from support.landing import assert_blocked
 from support.requested import set_config
 
