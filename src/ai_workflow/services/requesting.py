@@ -300,11 +300,12 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
     if failure is not None and failure.cause not in ("head_moved", "not_mergeable", "invalid"):
         raise failure
     why = failure.message if failure else "it changed each time it was looked at"
-    message = f"could not be merged: {why}"
     if verdict.action in _HANDED:
         message = f"{verdict.message or 'may be merged'}, and {forge.name} did not take that over: {why}"
-    verdict = Verdict(action="stop", klass="merge", message=message, evidence=(standing.request.url,))
-    return _stop(ws, forge, milestone, standing, verdict)
+        return _stop(ws, forge, milestone, standing, replace(verdict, message=message))
+    message = f"could not be merged: {why}"
+    refused = Verdict(action="stop", klass="merge", message=message, evidence=(standing.request.url,))
+    return _stop(ws, forge, milestone, standing, refused)
 
 
 def _let_go(ws: Workspace, forge: Forge, milestone: Milestone, standing: Standing) -> Reached:
