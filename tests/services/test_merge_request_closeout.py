@@ -167,3 +167,58 @@ def test_the_request_of_a_fork_whose_branch_is_called_the_same_is_nobodys(hosted
     assert forge.request(1).state == "opened"
     assert_merged_once(*hosted, number=2)
     forge.close_by_hand(1)
+
+
+def test_one_that_is_being_merged_is_let_be(hosted: Hosted) -> None:
+    project, forge = forge_of(hosted)
+    hosted[1].require_approval()
+    project.finish(code=3)
+    forge.review("maria", "approved")
+    request = forge.request()
+    request.state, request.last_sha = "locked", project.git("rev-parse", BRANCH)
+    project.aiw(*AGAIN, code=3)
+    assert_blocked(project, "pr", "merge request 1 of M01 is still being looked at by the forge")
+    assert hosted[1].asked(hosted[1].merges) == []
+    request.state = "opened"
+    forge.merge_by_hand()
+    project.aiw(*AGAIN)
+    assert_merged_once(*hosted)
+
+
+def test_a_train_that_does_not_take_what_lacks_an_approval(hosted: Hosted) -> None:
+    project, forge = forge_of(hosted)
+    set_config(project, "git.pull_request.merge", "forge")
+    hosted[1].want_queue()
+    hosted[1].require_approval()
+    project.finish(code=3)
+    command = assert_blocked(
+        project, "human", "lacks 1 approval, and GitLab did not take that over: GitLab answered 400"
+    )
+    assert command.startswith("ask for a review; then ")
+    forge.review("maria", "approved")
+    project.aiw(*AGAIN, code=3)
+    assert_blocked(project, "pr", "is merged by the forge itself")
+    forge.run_train()
+    project.aiw(*AGAIN)
+    assert_merged_once(*hosted)
+
+
+def test_a_train_waits_for_a_pipeline(hosted: Hosted) -> None:
+    project, forge = forge_of(hosted)
+    set_config(project, "git.pull_request.merge", "forge")
+    forge.settings.only_allow_merge_if_pipeline_succeeds = True
+    project.finish(code=3)
+    hosted[1].want_queue()
+    forge.request().auto_merge = None
+    forge.set_job(BRANCH, "test", "running")
+    project.aiw(*AGAIN, code=3)
+    assert_blocked(project, "merge", "was to be merged by GitLab, which has let go of it")
+    project.aiw(*AGAIN, code=3)
+    assert_blocked(
+        project, "checks", "is merged by the forge itself, once it has all it asks for: it waits for 1 check"
+    )
+    assert hosted[1].asked(hosted[1].queues) == [201]
+    forge.set_job(BRANCH, "test", "success")
+    forge.run_train()
+    project.aiw(*AGAIN)
+    assert_merged_once(*hosted)

@@ -115,7 +115,7 @@ def test_auto_merge_that_the_repository_does_not_allow(left: Hosted) -> None:
     host.require_approval()
     project.finish(code=3)
     says = "lacks 1 approval, and GitHub did not take that over: GitHub answered: Auto merge is not allowed"
-    assert_blocked(project, "merge", says)
+    assert assert_blocked(project, "human", says).startswith("ask for a review; then ")
     host.review(is_content=True)
     project.aiw(*AGAIN)
     assert_merged_once(project, host)
