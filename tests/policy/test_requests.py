@@ -88,8 +88,16 @@ def test_what_failed_is_said_before_what_still_runs() -> None:
 
 
 def test_who_leaves_it_to_the_forge_or_to_people() -> None:
-    waiting = replace(GOOD, checks=(check("pending"),))
+    waiting = replace(GOOD, checks=(check("pending"),), is_refused=True)
     assert decide(waiting, "forge").action == "merge_later"
+    assert "waits for 1 check" in decide(waiting, "forge").message
+    unapproved = replace(GOOD, approvals_wanted=1)
+    assert decide(replace(unapproved, mergeability="unknown"), "forge").action == "wait"
+    assert decide(unapproved, "forge").action == "stop"
+    # It would merge this at once.
+    assert decide(replace(waiting, is_refused=False), "forge").action == "wait"
+    assert decide(replace(GOOD, checks=()), "forge").action == "wait"
+    assert decide(replace(GOOD, mergeability="unknown"), "forge").action == "wait"
     assert decide(GOOD, "forge").action == "merge"
     assert decide(waiting, "never").action == "wait"
     assert decide(GOOD, "never").action == "stop"
@@ -145,6 +153,7 @@ def test_nothing_red_unknown_or_moved_is_ever_merged(
     assert (verdict.action == "merge") == (is_green and is_free and head == HEAD and merge != "never")
     if verdict.action == "merge_later":
         assert "failed" not in outcomes
+        assert refused
         assert head == HEAD
     if verdict.action in ("wait", "stop"):
         assert verdict.message

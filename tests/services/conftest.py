@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from support.hosts import GithubHost, GitlabHost, Host
-from support.project import Project
+from support.github_host import GithubHost
+from support.gitlab_host import GitlabHost
+from support.hosts import Host, Hosted
 from support.requested import on_github, on_gitlab
-
-Hosted = tuple[Project, Host]
 
 
 @pytest.fixture(params=["github", "gitlab"])

@@ -5,33 +5,15 @@ What must hold of any forge, on the stand-ins of both; `hosted` counts requests 
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
 import pytest
 
-from support.hosts import Host
-from support.landing import BRANCH, assert_blocked, assert_landed, origin_tip, push_from_elsewhere
-from support.project import Project
+from support.hosts import AGAIN, Hosted, assert_merged_once, named
+from support.landing import BRANCH, assert_blocked, origin_tip, push_from_elsewhere
 from support.requested import set_config
-
-Hosted = tuple[Project, Host]
-AGAIN = ("milestone", "finish", "M01")
-
-
-def assert_merged_once(project: Project, host: Host, *, number: int = 1) -> None:
-    """On base, recorded, and merged there and not by a push."""
-    assert_landed(project)
-    assert host.requests()[number].status == "merged"
-    assert host.merges_done == 1
-    pr = project.milestone()["pr"]
-    assert (pr["status"], pr["number"]) == ("merged", number)
-    assert pr["url"].endswith(f"/{number}")
-
-
-def named(host: Host, text: str) -> str:
-    """What a blocker says of request 1."""
-    return f"{host.noun} 1 of M01 {text}"
 
 
 def test_it_is_opened_and_merged(hosted: Hosted) -> None:
@@ -115,7 +97,7 @@ def test_checks_that_run_are_waited_for(hosted: Hosted) -> None:
     result = project.finish()
     thread.join()
     assert f"waiting: {named(host, 'waits for 1 check: ')}" in result.stderr
-    assert "; looking again at " in result.stderr
+    assert re.search(r"; looking again at \d\d:\d\d:\d\d, until \d\d:\d\d:\d\d UTC\n", result.stderr)
     assert_merged_once(project, host)
 
 
@@ -179,6 +161,36 @@ def test_a_method_that_is_not_allowed_is_named(hosted: Hosted) -> None:
     assert project.git("for-each-ref", "--contains", task, "--format=%(refname)") == f"refs/aiw/landed/{BRANCH}"
 
 
+def test_history_stays_linear_where_it_must(hosted: Hosted) -> None:
+    project, host = hosted
+    host.take_linear_only()
+    project.finish(code=3)
+    assert_blocked(project, "protected_branch", "does not allow the method merge (allowed: rebase")
+    set_config(project, "git.merge_strategy", "ff")
+    project.aiw(*AGAIN)
+    assert_merged_once(project, host)
+    assert len(project.git("log", "-1", "--format=%P", "main").split()) == 1
+    # On GitHub the commit of the task is on no branch any more, and kept all the same.
+    assert project.git("cat-file", "-t", project.task(1)["commit_sha"]) == "commit"
+
+
+def test_a_branch_that_must_hold_base_is_brought_there_and_tested(hosted: Hosted) -> None:
+    project, host = hosted
+    host.want_newest_base()
+    push_from_elsewhere(project, {"src/theirs.py": "x\n"})
+    project.finish(code=3)
+    assert_blocked(project, "checks", f"waits for 1 check: {host.required}")
+    host.set_check("ci")
+    if project.aiw(*AGAIN, code=None).code:
+        # GitHub tells that it is behind only now; that check was of the branch without base.
+        assert_blocked(project, "checks", f"waits for 1 check: {host.required}")
+        host.set_check("ci")
+        project.aiw(*AGAIN)
+    assert_merged_once(project, host)
+    assert (project.path.parent / "seen").read_text().count("theirs.py") == 1
+    assert project.git("show", "main:src/theirs.py") == "x"
+
+
 @pytest.mark.parametrize("is_squash", [False, True])
 def test_a_person_merges_it(hosted: Hosted, is_squash: bool) -> None:
     project, host = hosted
@@ -201,7 +213,7 @@ def test_a_person_closes_it(hosted: Hosted) -> None:
     project.finish(code=3)
     host.close_by_hand()
     project.aiw(*AGAIN, code=3)
-    command = assert_blocked(project, "pr", named(host, "was closed without being merged"))
+    command = assert_blocked(project, "pr", named(host, f"was closed{host.closer} without being merged: http"))
     assert "aiw git pr M01" in command
     assert project.milestone()["pr"]["status"] == "closed"
     assert len(host.asked(host.creates)) == 1, "nobody opens another one against a person's will"
@@ -226,6 +238,7 @@ def test_a_conflict_names_its_paths_and_goes_once_it_is_resolved(hosted: Hosted)
 
 def test_a_conflict_in_the_documents_alone_needs_nobody(hosted: Hosted) -> None:
     project, host = hosted
+    set_config(project, "git.pull_request.wait_s", "5")
     handoffs = [f"docs/ai/workspace/{name}.md" for name in ("active-roadmap", "current-status", "next-handoff")]
     push_from_elsewhere(project, {**dict.fromkeys(handoffs, "Somebody else's.\n"), "src/theirs.py": "x\n"})
     result = project.finish()
@@ -241,6 +254,7 @@ def test_a_head_that_somebody_pushed_to_is_not_merged(hosted: Hosted) -> None:
     project, host = hosted
     host.require_approval()
     project.finish(code=3)
+    assert origin_tip(project, BRANCH) == project.git("rev-parse", BRANCH)
     theirs = host.push_by_hand({"src/evil.py": "x\n"})
     host.review(is_content=True)
     project.aiw(*AGAIN, code=3)
@@ -265,6 +279,13 @@ def test_the_title_and_text_follow_unless_a_person_changed_them(hosted: Hosted) 
     project.aiw(*AGAIN)
     request = host.requests()[1]
     assert (request.title, request.body) == ("M01 is here: Parser cleanup", "A person's words.")
+    assert_merged_once(project, host)
+
+
+def test_a_forge_that_takes_the_branch_away_itself(hosted: Hosted) -> None:
+    project, host = hosted
+    host.delete_merged_branches()
+    project.finish()
     assert_merged_once(project, host)
 
 
@@ -317,13 +338,3 @@ def test_sync_takes_over_what_people_did(hosted: Hosted) -> None:
     assert "Merged M01 into main" in project.aiw("pr", "sync").stdout
     assert_merged_once(project, host)
     assert project.aiw("pr", "sync").stdout == "No pull request waits.\n"
-
-
-def test_a_branch_that_is_pushed_holds_what_was_tested(hosted: Hosted) -> None:
-    project, host = hosted
-    host.require_approval()
-    project.finish(code=3)
-    assert origin_tip(project, BRANCH) == project.git("rev-parse", BRANCH)
-    host.review(is_content=True)
-    project.aiw(*AGAIN)
-    assert_merged_once(project, host)

@@ -142,7 +142,8 @@ class Api:
         if missing:
             raise Refused(400, ", ".join(f"{name} is missing" for name in missing))
         for other in self._state.requests.values():
-            if (other.source, other.target, other.state) == (body["source_branch"], body["target_branch"], "opened"):
+            there = (other.source, other.target, other.state, other.source_project)
+            if there == (body["source_branch"], body["target_branch"], "opened", PROJECT_ID):
                 raise Refused(409, [f"Another open merge request already exists for this source branch: !{other.iid}"])
         if self._state.repository.find_tip(body["source_branch"]) is None:
             raise Refused(400, {"source_branch": ["does not exist"]})

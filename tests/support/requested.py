@@ -18,7 +18,7 @@ from support.project import Project
 
 @contextmanager
 def on_github(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 2.0
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 1.0
 ) -> Iterator[tuple[Project, GithubForge]]:
     """The project, and the forge that its origin is on."""
     project = prepared(prepare_worked, tmp_path)
@@ -39,7 +39,7 @@ def put_on_github(project: Project, monkeypatch: pytest.MonkeyPatch, *, wait_s: 
 
 @contextmanager
 def on_gitlab(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 2.0
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 1.0
 ) -> Iterator[tuple[Project, GitLabForge]]:
     """The project, and the forge that its origin is on."""
     project = prepared(prepare_worked, tmp_path)

@@ -80,7 +80,7 @@ class PullRequestSection(Record, frozen=True, kw_only=True):
     milestone: str | None = None
     """Title of the forge's own milestone."""
     merge: RequestMerge = "auto"
-    """`auto`: aiw, as soon as it may; `forge`: the forge itself, once it has all it asks for; `never`: people."""
+    """`auto`: aiw, as soon as it may; `forge`: the forge, where it asks for what is missing; `never`: people."""
     checks: ExpectedChecks = "auto"
     """`auto`: where the repository runs checks, none reported is not green; `reported`: only what reports counts."""
     wait_s: float = 600.0

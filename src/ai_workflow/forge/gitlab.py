@@ -124,6 +124,9 @@ class GitLab:
         request = answers.to_request(document)
         if request.status != "open":
             return Standing(request=request, is_refused=True)
+        if document["state"] == answers.BEING_MERGED:
+            # Neither mergeable nor merged, and soon the one or the other.
+            return Standing(request=request)
         if answers.reason_of(document) == "unchecked":
             document = self._recheck(number) or document
         project = self._read_project()

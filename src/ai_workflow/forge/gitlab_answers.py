@@ -29,10 +29,11 @@ T = TypeVar("T")
 
 DRAFT = "Draft: "
 _DRAFT = re.compile(r"\s*(?:\[(?:draft|wip)\]|\(draft\)|(?:draft|wip):|draft -\s)\s*", re.IGNORECASE)
+BEING_MERGED = "locked"
 _STATUSES: dict[str, RequestStatus] = {
     "opened": "open",
     "reopened": "open",
-    "locked": "open",  # being merged at this moment
+    BEING_MERGED: "open",
     "closed": "closed",
     "merged": "merged",
 }

@@ -32,7 +32,7 @@ class ForgeRequest(Record, frozen=True, kw_only=True):
     merged_sha: str | None = None
     """The commit that it became on base; None unless merged, and where the forge does not say."""
     ended_by: str | None = None
-    """Login of who merged it, if that is known."""
+    """Login of who merged or closed it, if that is known."""
     merges_itself: bool = False
     """Whether the forge merges it once everything it asks for is there: auto-merge, a merge queue or train."""
 

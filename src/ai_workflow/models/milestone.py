@@ -51,6 +51,8 @@ class Closeout(Record, frozen=True, kw_only=True):
     base_sha: str | None = None
     """The base commit that the merge was made onto."""
     merge_sha: str | None = None
+    handed_sha: str | None = None
+    """The head that the forge was asked to merge by itself, until it is seen to have let go of it."""
     tested_tree: str | None = None
     """Tree of a merge onto a moved base that passed the checks."""
     landed_sha: str | None = None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from msgspec.structs import replace
+
 from ai_workflow.config.schema import MergeStrategy, RequestMerge
 from ai_workflow.models.base import Record
-from ai_workflow.models.forge import ForgeCheck, Method, Standing
+from ai_workflow.models.forge import ForgeCheck, ForgeRequest, Method, Standing
 from ai_workflow.models.status import BlockerClass
 
 Action = Literal["merged", "ready", "conflict", "behind", "wait", "merge", "merge_later", "enqueue", "stop"]
@@ -20,7 +22,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     """What to do next with a request.
 
     - `merged`: it is. `ready`: it must stop being a draft. `conflict`, `behind`: base must be merged into its branch.
-    - `wait`: nothing but time is missing. `merge`: now. `merge_later`: the forge does it, once it has all it asks for.
+    - `wait`: nothing but time is missing. `merge`: now. `merge_later`: the forge does it, once it has what is missing.
       `enqueue`: it has, and base is merged into through a queue.
     - `stop`: somebody else must act; so does `wait` when nobody waits any longer.
     """
@@ -54,7 +56,8 @@ def judge(standing: Standing, *, head_sha: str, strategy: MergeStrategy, merge: 
     if request.status == "merged":
         return Verdict(action="merged")
     if request.status == "closed":
-        return Verdict(action="stop", message="was closed without being merged", advice=f"reopen it: {request.url}")
+        message = f"was closed{show_ender(request)} without being merged"
+        return Verdict(action="stop", message=message, advice=f"reopen it: {request.url}")
     if request.head_sha != head_sha:
         message = f"has {request.head_sha[:10]} as its head, and {head_sha[:10]} was pushed"
         return Verdict(action="wait", message=message)
@@ -69,6 +72,11 @@ def judge(standing: Standing, *, head_sha: str, strategy: MergeStrategy, merge: 
     if missing is None and standing.mergeability == "unknown":
         missing = Verdict(action="wait", message=f"is still being looked at by the forge ({request.url})")
     return _decide(standing, missing, strategy=strategy, merge=merge)
+
+
+def show_ender(request: ForgeRequest) -> str:
+    """` by mia` where it is known who merged or closed it."""
+    return f" by {request.ended_by}" if request.ended_by else ""
 
 
 def _judge_checks(checks: Sequence[ForgeCheck]) -> Verdict | None:
@@ -159,7 +167,11 @@ def _decide(standing: Standing, missing: Verdict | None, *, strategy: MergeStrat
             advice="merge it there",
         )
     if missing is not None:
-        return Verdict(action="merge_later", method=method) if merge == "forge" else missing
+        # A forge that would merge it now does not wait for what only aiw waits for.
+        if merge == "forge" and standing.is_refused:
+            return replace(missing, action="merge_later", method=method)
+        is_seen = merge != "forge" or standing.mergeability != "unknown"
+        return missing if is_seen else replace(missing, action="wait")
     if standing.has_queue:
         return Verdict(action="enqueue")
     if standing.rules or standing.is_refused:

@@ -113,7 +113,8 @@ def advance(ws: Workspace, milestone_id: str, *, listener_of_checks: Listeners =
 def _wait(ws: Workspace, obstacle: Obstacle, pause_s: float, *, left_s: float) -> float:
     now_s = time.time()
     again, end = format_utc(now_s + pause_s)[11:19], format_utc(now_s + left_s)[11:19]
-    ws.talk(f"waiting: {obstacle.message}; looking again at {again}, until {end} UTC")
+    until = f", until {end} UTC" if pause_s < left_s else " UTC, for the last time"
+    ws.talk(f"waiting: {obstacle.message}; looking again at {again}{until}")
     time.sleep(pause_s)
     return pause_s
 

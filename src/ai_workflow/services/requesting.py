@@ -7,7 +7,7 @@ the two leaves nothing that the next one does not find.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -21,7 +21,7 @@ from ai_workflow.models.snapshot import Changes
 from ai_workflow.models.status import BlockerClass
 from ai_workflow.policy.closeout import show_url
 from ai_workflow.policy.events import make_event
-from ai_workflow.policy.requests import Verdict, judge
+from ai_workflow.policy.requests import Verdict, judge, show_ender
 from ai_workflow.policy.stacking import choose_base, find_parent, list_stacked
 from ai_workflow.rendering.pr_body import render_pr_body
 from ai_workflow.rendering.text import strip_line
@@ -33,6 +33,7 @@ from ai_workflow.services.landing import (
     find_landed,
     find_target,
     find_tip,
+    record,
     retry_command,
     stop,
 )
@@ -41,6 +42,8 @@ from ai_workflow.services.workspace import Workspace
 
 _ASKED = 3
 """How often a merge is asked for within one try, when the answer is that something has changed."""
+_HANDED = ("merge_later", "enqueue")
+"""Actions after which the forge merges by itself."""
 _MAX_TITLE = 240
 
 
@@ -149,9 +152,8 @@ def establish(
         _record(ws, forge, milestone, request, status="created")
         return Established(request=request)
     if request.status == "closed":
-        message = (
-            f"{forge.place.noun} {request.number} of {milestone.id} was closed without being merged: {request.url}"
-        )
+        name = f"{forge.place.noun} {request.number} of {milestone.id}"
+        message = f"{name} was closed{show_ender(request)} without being merged: {request.url}"
         again = f"reopen it there, or open another one: {ws.command(f'git pr {milestone.id}')}"
         _record(ws, forge, milestone, request, status="closed")
         return stop(ws, milestone, "pr", "pull-request", message, next_command=again)
@@ -176,9 +178,9 @@ def _find(ws: Workspace, forge: Forge, milestone: Milestone, *, base: str) -> Fo
     """The milestone's request: the open one, else the one that is known, else one that ended with this very work."""
     tip = find_tip(ws, milestone)
     requests = [one for one in forge.find_requests(milestone.branch or "") if not one.is_foreign]
-    is_open = [one for one in requests if one.status == "open"]
-    if is_open:
-        return next((one for one in is_open if one.base == base), is_open[0])
+    is_open = _choose_open(requests, base=base)
+    if is_open is not None:
+        return is_open
     known = milestone.pr.number
     ended = next((one for one in requests if one.number == known or (tip is not None and one.head_sha == tip)), None)
     if ended is not None and ended.status == "merged" and not _holds(ws, ended, tip):
@@ -195,6 +197,12 @@ def _holds(ws: Workspace, request: ForgeRequest, tip: str | None) -> bool:
     return find_commit(git, request.head_sha) is not None and is_ancestor(git, tip, request.head_sha)
 
 
+def _choose_open(requests: Iterable[ForgeRequest], *, base: str) -> ForgeRequest | None:
+    """The open one into base, else any open one; never that of a fork, whose branch is another one of that name."""
+    is_open = [one for one in requests if one.status == "open" and not one.is_foreign]
+    return next((one for one in is_open if one.base == base), is_open[0] if is_open else None)
+
+
 def _create(ws: Workspace, forge: Forge, milestone: Milestone, *, base: str, is_draft: bool) -> ForgeRequest:
     title, body = _texts(ws, milestone)
     write_body(ws, milestone.id)
@@ -205,7 +213,7 @@ def _create(ws: Workspace, forge: Forge, milestone: Milestone, *, base: str, is_
         if error.cause not in ("invalid", "unanswered", "server"):
             raise
         # It may be there for all that: somebody else was quicker, or only the answer was lost.
-        made_by_now = next((one for one in forge.find_requests(branch) if one.status == "open"), None)
+        made_by_now = _choose_open(forge.find_requests(branch), base=base)
         if made_by_now is None:
             raise
         return made_by_now
@@ -335,16 +343,33 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
             return bring_base_in(ws, milestone, remote, listeners, is_wanted=verdict.action == "behind")
         if verdict.action in ("wait", "stop"):
             return _stop(ws, forge, milestone, standing, verdict)
+        if verdict.action in _HANDED and closeout.handed_sha == closeout.pushed_branch_sha:
+            return _let_go(ws, forge, milestone, standing)
         failure = _act(ws, forge, milestone, standing, verdict, head_sha=closeout.pushed_branch_sha)
-        if verdict.action in ("merge_later", "enqueue") and failure is None:
-            name = f"{forge.place.noun} {pr.number} of {milestone.id}"
-            message = f"{name} is merged by {forge.name} once it has all it asks for"
-            return replace(stop(ws, milestone, "pr", "merge", message, evidence=(pr.url or "",)), is_waiting=True)
-    if failure is not None and failure.cause not in ("head_moved", "not_mergeable"):
+        if verdict.action in _HANDED and failure is None:
+            record(ws, milestone, replace(closeout, handed_sha=closeout.pushed_branch_sha))
+            message = f"is merged by {forge.name} once it has all it asks for"
+            verdict = Verdict(action="wait", message=message, evidence=(standing.request.url,))
+            return _stop(ws, forge, milestone, standing, verdict)
+    if failure is not None and failure.cause not in ("head_moved", "not_mergeable", "invalid"):
         raise failure
     why = failure.message if failure else "it changed each time it was looked at"
-    message = f"{forge.place.noun} {pr.number} of {milestone.id} could not be merged: {why}"
-    return stop(ws, milestone, "merge", "merge", message, evidence=(pr.url or "",))
+    if verdict.action in _HANDED:
+        message = f"{verdict.message or 'may be merged'}, and {forge.name} did not take that over: {why}"
+        return _stop(ws, forge, milestone, standing, replace(verdict, message=message))
+    message = f"could not be merged: {why}"
+    refused = Verdict(action="stop", klass="merge", message=message, evidence=(standing.request.url,))
+    return _stop(ws, forge, milestone, standing, refused)
+
+
+def _let_go(ws: Workspace, forge: Forge, milestone: Milestone, standing: Standing) -> Reached:
+    """A person decides: the next try asks anew, where one that only waits would do so again and again."""
+    closeout = milestone.closeout
+    assert closeout is not None
+    record(ws, milestone, replace(closeout, handed_sha=None))
+    message = f"was to be merged by {forge.name}, which has let go of it"
+    advice = f"see why: {standing.request.url}"
+    return _stop(ws, forge, milestone, standing, Verdict(action="stop", klass="merge", message=message, advice=advice))
 
 
 def _act(
@@ -364,7 +389,8 @@ def _act(
             forge.merge(request, head_sha=head_sha, method=verdict.method, title=title, message=message)
             ws.talk(f"merged {forge.place.noun} {request.number} of {milestone.id}")
     except ForgeError as error:
-        if error.cause not in ("head_moved", "not_mergeable", "unanswered", "server"):
+        is_refusal = error.cause == "invalid" and verdict.action in _HANDED
+        if not is_refusal and error.cause not in ("head_moved", "not_mergeable", "unanswered", "server"):
             raise
         return error
     return None
