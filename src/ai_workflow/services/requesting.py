@@ -149,9 +149,13 @@ def establish(
             return stop(ws, milestone, "pr", "pull-request", message, next_command=advice)
         request = forge.update_request(request.number, base=base)
         ws.talk(f"{forge.noun} {request.number} goes into {base} now")
+    notes: tuple[str, ...] = ()
+    if milestone.pr.number != request.number and _is_ours(ws, milestone, request):
+        # Opened by a process that was stopped before it had noted it.
+        notes = _furnish(ws, forge, request.number)
     request = _refresh(ws, forge, milestone, request)
     _record(ws, forge, milestone, request, status="created")
-    return Established(request=request)
+    return Established(request=request, notes=notes)
 
 
 def _find(ws: Workspace, forge: Forge, milestone: Milestone) -> ForgeRequest | None:
@@ -198,6 +202,11 @@ def _texts(ws: Workspace, milestone: Milestone) -> tuple[str, str]:
     from ai_workflow.policy.secrets import mask
 
     return mask(strip_line(title)[:_MAX_TITLE]), mask(body)
+
+
+def _is_ours(ws: Workspace, milestone: Milestone, request: ForgeRequest) -> bool:
+    """Whether title and text are those that aiw gives a request now."""
+    return checksum_text(request.title, request.body) == checksum_text(*_texts(ws, milestone))
 
 
 def _furnish(ws: Workspace, forge: Forge, number: int) -> tuple[str, ...]:
