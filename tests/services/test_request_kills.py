@@ -186,8 +186,8 @@ def test_two_at_once_make_one(
         second = spawn(project, *rivals[1])
         shown = [process.communicate(timeout=60)[0] for process in (first, second)]
         assert "Traceback" not in "".join(shown)
-        assert first.returncode in (0, 1, 3), shown
-        assert second.returncode == 0 or lead_s == 0.0, shown
+        assert first.returncode in (0, 3) or "M01 is merged, and its branch" in shown[0], shown
+        assert second.returncode in (0, 3) or "M01 is merged, and its branch" in shown[1], shown
         project.aiw(*AGAIN)
         assert_once(project, forge, message="\n---\n".join(shown))
 

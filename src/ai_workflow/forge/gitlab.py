@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from ai_workflow.forge import gitlab_answers as answers
 from ai_workflow.forge.base import Cause, ForgeError
-from ai_workflow.forge.gitlab_answers import Document, sensible
+from ai_workflow.forge.gitlab_answers import Document
+from ai_workflow.forge.sensible import sensible
 from ai_workflow.forge.transport import Transport
 from ai_workflow.models.forge import ForgeCheck, ForgeComment, ForgeRequest, Method, Standing
 from ai_workflow.policy.forges import Place

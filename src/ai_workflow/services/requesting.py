@@ -25,7 +25,16 @@ from ai_workflow.policy.requests import Verdict, judge
 from ai_workflow.rendering.pr_body import render_pr_body
 from ai_workflow.rendering.text import strip_line
 from ai_workflow.services.forge_access import explain_credentials, find_forge_place, forge_of
-from ai_workflow.services.landing import Listeners, Reached, find_landed, find_target, find_tip, stop
+from ai_workflow.services.landing import (
+    Listeners,
+    Reached,
+    adds_nothing,
+    find_landed,
+    find_target,
+    find_tip,
+    name_of_target,
+    stop,
+)
 from ai_workflow.services.request_body import write_body
 from ai_workflow.services.workspace import Workspace
 
@@ -149,7 +158,7 @@ def establish(
             return stop(ws, milestone, "pr", "pull-request", message, next_command=advice)
         request = forge.update_request(request.number, base=base)
         ws.talk(f"{forge.noun} {request.number} goes into {base} now")
-    notes: tuple[str, ...] = ()
+    notes = ()
     if milestone.pr.number != request.number and _is_ours(ws, milestone, request):
         # Opened by a process that was stopped before it had noted it.
         notes = _furnish(ws, forge, request.number)
@@ -180,7 +189,8 @@ def _create(ws: Workspace, forge: Forge, milestone: Milestone, *, base: str, is_
         if error.cause not in ("invalid", "unanswered", "server"):
             raise
         # It may be there for all that: somebody else was quicker, or only the answer was lost.
-        made_by_now = next((one for one in forge.find_requests(branch) if one.status == "open"), None)
+        fitting = (one for one in forge.find_requests(branch) if one.status == "open" and not one.is_foreign)
+        made_by_now = next((one for one in fitting if one.base == base), None)
         if made_by_now is None:
             raise
         return made_by_now
@@ -275,6 +285,10 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
         standing = forge.read_standing(pr.number)
         if git.pull_request.checks == "reported":
             standing = replace(standing, expects_checks=False)
+        moved = _find_moved(ws, milestone, standing.request)
+        if moved is not None:
+            message = f"{forge.noun} {pr.number} of {milestone.id} {moved}: {standing.request.url}"
+            return stop(ws, milestone, "pr", "merge", message)
         verdict = judge(
             standing,
             head_sha=closeout.pushed_branch_sha,
@@ -300,6 +314,15 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
     why = failure.message if failure else "it changed each time it was looked at"
     message = f"{forge.noun} {pr.number} of {milestone.id} could not be merged: {why}"
     return stop(ws, milestone, "merge", "merge", message, evidence=(pr.url or "",))
+
+
+def _find_moved(ws: Workspace, milestone: Milestone, request: ForgeRequest) -> str | None:
+    """How the request is by now another one than was opened; a merge would go elsewhere, or be of something else."""
+    if request.base != ws.config.target_branch:
+        return f"goes into {request.base} by now, not into {ws.config.target_branch}"
+    if request.is_foreign or request.branch != milestone.branch:
+        return f"is not of the branch {milestone.branch} of this repository"
+    return None
 
 
 def _act(
@@ -345,16 +368,41 @@ def _landed(ws: Workspace, milestone: Milestone, remote: Remote | None, request:
     base = find_target(ws, milestone, remote)
     if isinstance(base, Reached):
         return base
-    git = ws.repository.git
     merged = request.merged_sha
-    if merged is not None and find_commit(git, merged) is not None and is_ancestor(git, merged, base):
+    is_there = merged is not None and _is_on(ws, merged, base)
+    if is_there and merged is not None and _holds(ws, milestone, request, merged):
         landed: str | None = merged
     else:
         landed = find_landed(ws, milestone, closeout, base)
+    target = ws.config.target_branch
+    if landed is None and is_there:
+        message = (
+            f"{request.url} was merged with {request.head_sha[:10]}, and {target} lacks what {milestone.branch} has"
+        )
+        bring = f"git switch {milestone.branch} && git merge {name_of_target(ws, remote)}, keep what is to stay, commit"
+        return stop(ws, milestone, "merge", "merge", message, next_command=bring)
     if landed is None:
-        message = f"the forge says that {request.url} is merged, and {ws.config.target_branch} does not show it yet"
+        message = f"the forge says that {request.url} is merged, and {target} does not show it yet"
         return replace(stop(ws, milestone, "merge", "merge", message), is_waiting=True)
-    return Reached(closeout=replace(closeout, landed_sha=landed, branch_tip=request.head_sha))
+    tip = find_tip(ws, milestone) or request.head_sha
+    return Reached(closeout=replace(closeout, landed_sha=landed, branch_tip=tip))
+
+
+def _is_on(ws: Workspace, sha: str, base: str) -> bool:
+    git = ws.repository.git
+    return find_commit(git, sha) is not None and is_ancestor(git, sha, base)
+
+
+def _holds(ws: Workspace, milestone: Milestone, request: ForgeRequest, merged: str) -> bool:
+    """Whether the commit that the request became holds the milestone's work: the forge may have merged another head."""
+    git = ws.repository.git
+    tip = find_tip(ws, milestone)
+    if tip is None or adds_nothing(git, tip, merged):
+        return True
+    # People may have put more on top before they merged it, also on the same lines.
+    head = request.head_sha
+    is_more = head != tip and find_commit(git, head) is not None and is_ancestor(git, tip, head)
+    return is_more and not is_ancestor(git, merged, tip)
 
 
 def _stop(ws: Workspace, forge: Forge, milestone: Milestone, standing: Standing, verdict: Verdict) -> Reached:
