@@ -11,7 +11,7 @@ import pytest
 
 from support.github_forge import OTHER_TOKEN, READ_TOKEN, GithubForge
 from support.landing import BRANCH, assert_blocked, assert_landed, origin_tip, push_from_elsewhere
-from support.project import Project
+from support.project import PARSER_PLAN, Project
 from support.requested import on_github, set_config
 
 Both = tuple[Project, GithubForge]
@@ -349,6 +349,32 @@ def test_a_draft_is_made_ready(both: Both) -> None:
     project.finish()
     assert forge.asked("markPullRequestReadyForReview")
     assert_merged_once(project, forge)
+
+
+def test_what_came_after_an_early_merge_gets_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with on_github(tmp_path, monkeypatch, plan=PARSER_PLAN) as (project, forge):
+        set_config(project, "git.pull_request.draft", "true")
+        project.finish()
+        assert forge.pull(1).is_draft
+        forge.merge_by_hand(1, "squash")
+        project.next()
+        project.write("docs/parser.md", "told\n")
+        project.finish()
+        assert project.milestone()["status"] == "merged"
+        assert project.git("show", "main:docs/parser.md") == "told"
+        assert forge.pull(2).merged_sha
+        assert project.milestone()["pr"]["number"] == 2
+
+
+def test_a_draft_that_a_person_closed_is_not_opened_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with on_github(tmp_path, monkeypatch, plan=PARSER_PLAN) as (project, forge):
+        set_config(project, "git.pull_request.draft", "true")
+        project.finish()
+        forge.close_by_hand(1)
+        project.next()
+        project.write("docs/parser.md", "told\n")
+        project.finish(code=3)
+        assert len(forge.hub.pulls) == 1
 
 
 def test_labels_reviewers_and_milestone(both: Both) -> None:

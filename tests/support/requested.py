@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from support.github_forge import TOKEN, GithubForge, github_forge
-from support.landing import prepare_worked
+from support.landing import ONE_TASK, prepare_worked
 from support.prepared import prepared
 from support.project import Project
 
 
 @contextmanager
 def on_github(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 3.0
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 3.0, plan: str = ONE_TASK
 ) -> Iterator[tuple[Project, GithubForge]]:
     """The project, and the forge that its origin is on."""
-    project = prepared(prepare_worked, tmp_path)
+    project = prepared(prepare_worked, tmp_path, plan=plan)
     assert project.origin is not None
     with github_forge(project.origin) as forge:
         host = forge.url.removeprefix("http://")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import json
 import os
 import re
@@ -15,8 +16,8 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -96,12 +97,13 @@ class Held:
 @dataclass
 class _Fault:
     pattern: re.Pattern[str]
-    kind: Literal["answer", "drop_answer", "drop_question", "slow", "hold"]
+    kind: Literal["answer", "drop_answer", "drop_question", "slow", "hold", "tamper"]
     times: int
     answer: Answer | None = None
     delay_s: float = 0.0
     held: Held | None = None
     skip: int = 0
+    change: Callable[[Any], Any] | None = None
 
 
 class StandIn:
@@ -192,6 +194,10 @@ class StandIn:
         self._faults.append(_Fault(re.compile(match), "hold", 1, held=held, skip=nth - 1))
         return held
 
+    def tamper(self, match: str, change: Callable[[Any], Any], *, times: int = 1000) -> None:
+        """Does what is asked, and says of it what `change` makes of a good answer."""
+        self._faults.append(_Fault(re.compile(match), "tamper", times, change=change))
+
     def drop_git(self, match: str, *, is_done: bool, times: int = 1) -> None:
         """Closes the connection of the next such questions of git (as in `git_log`), their work done or not.
 
@@ -239,6 +245,8 @@ class StandIn:
         with self.lock:
             answer = self.answer(exchange)
             self.inspect(exchange, answer)
+        if fault and fault.change:
+            answer = replace(answer, body=fault.change(copy.deepcopy(answer.body)))
         if fault and fault.kind == "drop_answer":
             return None
         if fault and fault.kind == "slow":

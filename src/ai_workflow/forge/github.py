@@ -13,7 +13,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from ai_workflow.forge.base import ForgeError
-from ai_workflow.forge.sensible import sensible
+from ai_workflow.forge.sensible import require_sound, sensible
 from ai_workflow.forge.transport import Transport
 from ai_workflow.models.forge import (
     CheckOutcome,
@@ -138,7 +138,7 @@ class GitHub:
     @sensible
     def read_standing(self, number: int) -> Standing:
         document = self._read(number)
-        request = self._request(document)
+        request = require_sound(self._request(document))
         if request.status != "open":
             return Standing(request=request)
         base, head = request.base, request.head_sha

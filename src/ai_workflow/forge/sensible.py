@@ -50,6 +50,12 @@ def sensible(method: Callable[P, T]) -> Callable[P, T]:
     return guarded
 
 
+def require_sound(request: ForgeRequest) -> ForgeRequest:
+    """The request, whose fields may stand in the next question's address. For use inside of `sensible`."""
+    cleaned: ForgeRequest = _clean(request)
+    return cleaned
+
+
 def _clean(value: Any) -> Any:
     """The value, sound. Raises ValueError or msgspec.ValidationError."""
     if isinstance(value, tuple):

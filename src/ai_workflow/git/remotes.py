@@ -80,6 +80,13 @@ def fetch_branch(git: Git, remote: str, branch: str) -> Fetched:
     return Fetched(sha=None, failure=message_of(done))
 
 
+def fetch_commit(git: Git, remote: str, sha: str) -> bool:
+    """Fetches one commit by its id, on no ref here; whether it is here then. A server may refuse."""
+    only = ("--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+    git.run_for_user("fetch", "--quiet", *only, remote, sha, ok=None)
+    return find_commit(git, sha) is not None
+
+
 class RemoteBranches(Record, frozen=True, kw_only=True):
     """What the remote said of all its branches."""
 

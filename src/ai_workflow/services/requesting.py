@@ -25,17 +25,9 @@ from ai_workflow.policy.requests import Verdict, judge
 from ai_workflow.rendering.pr_body import render_pr_body
 from ai_workflow.rendering.text import strip_line
 from ai_workflow.services.forge_access import explain_credentials, find_forge_place, forge_of
-from ai_workflow.services.landing import (
-    Listeners,
-    Reached,
-    adds_nothing,
-    find_landed,
-    find_target,
-    find_tip,
-    name_of_target,
-    stop,
-)
+from ai_workflow.services.landing import Listeners, Reached, find_tip, stop
 from ai_workflow.services.request_body import write_body
+from ai_workflow.services.request_landing import see_landed
 from ai_workflow.services.workspace import Workspace
 
 _ASKED = 3
@@ -111,7 +103,7 @@ def _open(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | No
     if isinstance(found, Reached):
         return found
     if found.request.status == "merged":
-        return _landed(ws, milestone, remote, found.request)
+        return see_landed(ws, milestone, remote, found.request)
     return Reached(closeout=replace(closeout, notes=tuple(dict.fromkeys((*closeout.notes, *found.notes)))))
 
 
@@ -130,14 +122,19 @@ def establish(
     """Finds the request of a milestone whose branch is pushed, or opens it; again without doing it twice.
 
     Args:
-        is_asked: whether a person asks for it: then one that was closed is followed by another one.
+        is_asked: whether a person asks for it: then one that was closed, or merged with another head, is followed by
+            another one.
 
     Returns:
         What is in the way, where a person must decide: it was closed, or goes into another base. Raises ForgeError.
     """
     base = ws.config.target_branch
     request = _find(ws, forge, milestone)
-    if request is None or (is_asked and request.status == "closed"):
+    if (
+        request is None
+        or (is_asked and request.status == "closed")
+        or _is_over(ws, milestone, request, is_asked=is_asked)
+    ):
         request = _create(ws, forge, milestone, base=base, is_draft=is_draft)
         notes = _furnish(ws, forge, request.number)
         _record(ws, forge, milestone, request, status="created")
@@ -212,6 +209,15 @@ def _texts(ws: Workspace, milestone: Milestone) -> tuple[str, str]:
     from ai_workflow.policy.secrets import mask
 
     return mask(strip_line(title)[:_MAX_TITLE]), mask(body)
+
+
+def _is_over(ws: Workspace, milestone: Milestone, request: ForgeRequest, *, is_asked: bool) -> bool:
+    """Whether it was merged, and the branch has gone on from there: the rest takes another request."""
+    tip = find_tip(ws, milestone)
+    if request.status != "merged" or tip is None or request.head_sha in ("", tip):
+        return False
+    git = ws.repository.git
+    return is_asked or (find_commit(git, request.head_sha) is not None and is_ancestor(git, request.head_sha, tip))
 
 
 def _is_ours(ws: Workspace, milestone: Milestone, request: ForgeRequest) -> bool:
@@ -296,7 +302,7 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
             merge=git.pull_request.merge,
         )
         if verdict.action == "merged":
-            return _landed(ws, milestone, remote, standing.request)
+            return see_landed(ws, milestone, remote, standing.request)
         if verdict.action in ("conflict", "behind"):
             from ai_workflow.services.branch_update import bring_base_in
 
@@ -359,50 +365,6 @@ def _merge_texts(ws: Workspace, milestone: Milestone, request: ForgeRequest) -> 
     message = render_merge_message(milestone, tasks, operation=closeout.operation, project_rel=project_rel)
     subject, _, rest = message.partition("\n")
     return f"{subject} (#{request.number})", rest.strip()
-
-
-def _landed(ws: Workspace, milestone: Milestone, remote: Remote | None, request: ForgeRequest) -> Reached:
-    """The commit on base, once the remote shows it there."""
-    closeout = milestone.closeout
-    assert closeout is not None
-    base = find_target(ws, milestone, remote)
-    if isinstance(base, Reached):
-        return base
-    merged = request.merged_sha
-    is_there = merged is not None and _is_on(ws, merged, base)
-    if is_there and merged is not None and _holds(ws, milestone, request, merged):
-        landed: str | None = merged
-    else:
-        landed = find_landed(ws, milestone, closeout, base)
-    target = ws.config.target_branch
-    if landed is None and is_there:
-        message = (
-            f"{request.url} was merged with {request.head_sha[:10]}, and {target} lacks what {milestone.branch} has"
-        )
-        bring = f"git switch {milestone.branch} && git merge {name_of_target(ws, remote)}, keep what is to stay, commit"
-        return stop(ws, milestone, "merge", "merge", message, next_command=bring)
-    if landed is None:
-        message = f"the forge says that {request.url} is merged, and {target} does not show it yet"
-        return replace(stop(ws, milestone, "merge", "merge", message), is_waiting=True)
-    tip = find_tip(ws, milestone) or request.head_sha
-    return Reached(closeout=replace(closeout, landed_sha=landed, branch_tip=tip))
-
-
-def _is_on(ws: Workspace, sha: str, base: str) -> bool:
-    git = ws.repository.git
-    return find_commit(git, sha) is not None and is_ancestor(git, sha, base)
-
-
-def _holds(ws: Workspace, milestone: Milestone, request: ForgeRequest, merged: str) -> bool:
-    """Whether the commit that the request became holds the milestone's work: the forge may have merged another head."""
-    git = ws.repository.git
-    tip = find_tip(ws, milestone)
-    if tip is None or adds_nothing(git, tip, merged):
-        return True
-    # People may have put more on top before they merged it, also on the same lines.
-    head = request.head_sha
-    is_more = head != tip and find_commit(git, head) is not None and is_ancestor(git, tip, head)
-    return is_more and not is_ancestor(git, merged, tip)
 
 
 def _stop(ws: Workspace, forge: Forge, milestone: Milestone, standing: Standing, verdict: Verdict) -> Reached:
