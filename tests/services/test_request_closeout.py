@@ -367,13 +367,14 @@ def test_what_came_after_an_early_merge_gets_another_one(tmp_path: Path, monkeyp
 
 
 def test_a_draft_that_a_person_closed_is_not_opened_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with on_github(tmp_path, monkeypatch, plan=PARSER_PLAN) as (project, forge):
+    plan = f"{PARSER_PLAN}- Announce it\nAcceptance: it is announced.\nConflict: docs/news.md\n"
+    with on_github(tmp_path, monkeypatch, plan=plan) as (project, forge):
         set_config(project, "git.pull_request.draft", "true")
         project.finish()
         forge.close_by_hand(1)
         project.next()
         project.write("docs/parser.md", "told\n")
-        project.finish(code=3)
+        assert "the draft of M01 is not up to date" in project.finish().stderr
         assert len(forge.hub.pulls) == 1
 
 
