@@ -25,7 +25,7 @@ test-long:
 
 # Every write point of every command, instead of a sample.
 crash:
-	AIW_ALL_CRASH_POINTS=1 $(RUN) python -m pytest -m slow tests/faults
+	AIW_ALL_CRASH_POINTS=1 $(RUN) python -m pytest -m slow tests/faults tests/services/test_request_kills.py
 
 # Every system call that changes a file, killed and failing, instead of a sample; needs strace, takes hours.
 faults:

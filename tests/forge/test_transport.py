@@ -24,6 +24,8 @@ class Answer:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     is_dropped: bool = False
+    date: str = "Fri, 15 Jan 2027 08:00:00 GMT"
+    """What its clock says: `NOW`."""
 
 
 @dataclass
@@ -45,7 +47,8 @@ def server() -> Iterator[Server]:
                 self.close_connection = True
                 return
             data = given.body if isinstance(given.body, bytes) else json.dumps(given.body).encode()
-            self.send_response(given.status)
+            self.send_response_only(given.status)
+            self.send_header("Date", given.date)
             for key, value in given.headers.items():
                 self.send_header(key, value)
             self.send_header("Content-Length", str(len(data)))
@@ -59,7 +62,7 @@ def server() -> Iterator[Server]:
 
     running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     served = Server(url=f"http://127.0.0.1:{running.server_port}")
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield served
     running.shutdown()
@@ -177,6 +180,122 @@ def test_a_rate_limit_is_waited_for_also_by_writing(
     assert http.send("POST", "a", {}) == 3
     assert 7 <= timing.slept[0] <= 8
     assert "limits the rate of questions until 2027-01-15T08:00:07Z" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("headers", "until_s"),
+    [
+        ({"Retry-After": "Fri, 15 Jan 2027 09:00:07 GMT"}, NOW + 7),
+        ({"Retry-After": "Fri, 15 Jan 2027 08:59:00 GMT"}, NOW),
+        ({"Retry-After": "Fri, 15 Jan 2027 09:00:07 -0000"}, NOW + 7),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(NOW) + 3607)}, NOW + 7),
+        ({"Retry-After": "7"}, NOW + 7),
+    ],
+)
+def test_a_clock_that_is_wrong_there(http: Transport, server: Server, headers: dict[str, str], until_s: float) -> None:
+    slow = Answer(status=429, headers=headers, date="Fri, 15 Jan 2027 09:00:00 GMT")
+    server.answers = [slow] * 4
+    with pytest.raises(ForgeError) as failure:
+        http.get("a")
+    assert failure.value.until_s is not None
+    assert until_s <= failure.value.until_s <= until_s + 25, "the waits before it are in it"
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        *("-5", "0", "1e400", "9" * 400, "9" * 6000, "٣", "soon", "NaN", "7.5", "\x00"),
+        *("Fri, 31 Dec 9999 23:59:59 -2359", "Fri, 15 Jan 99999999999999999999 08:00:07 GMT", "Fri, 15 Jan"),
+        *("Fri, 15 Jan 0000 08:00:07 GMT", "Fri, 15 Jan 2027 08:00:07 +99999", "Fri, 99 Jan 2027 99:99:99 GMT"),
+    ],
+)
+@pytest.mark.parametrize("header", ["Retry-After", "X-RateLimit-Reset", "Date"])
+def test_a_time_that_is_absurd(http: Transport, server: Server, timing: Stopped, header: str, after: str) -> None:
+    if "\x00" in after or not after.isascii():
+        after = after.encode().decode("latin-1").replace("\x00", "\x9b")
+    headers = {"X-RateLimit-Remaining": "0", **({} if header == "Date" else {header: after})}
+    date = after if header == "Date" else Answer().date
+    server.answers = [Answer(status=429, headers=headers, date=date) for _ in range(4)]
+    with pytest.raises(ForgeError) as failure:
+        http.get("a")
+    assert failure.value.cause == "rate_limited"
+    assert sum(timing.slept) < 40
+    assert failure.value.until_s is None or failure.value.until_s <= NOW + sum(timing.slept) + 1e7
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"[" * 100_000, b'{"message":' * 900 + b"1" + b"}" * 900, b'{"message": ' + b"9" * 5000 + b"}"),
+        *(b'{"errors": 7}', b'{"errors": {"a": [{}]}}', b'{"message": {"message": [null, 1.5, {"a": 1e400}]}}'),
+        *(
+            b'{"message": "\\ud800 \\u0000\\u001b[31m\\nhint: run this"}',
+            b"\xff\xfe",
+            b"",
+            b"null",
+            b'{"message": %d}' % 10**40,
+        ),
+        *(b'{"errors": [{"resource": {"x": ' + b"[" * 400 + b"]" * 400 + b"}}]}", b'{"message": %d}' % 10**400),
+    ],
+)
+def test_words_that_make_no_sense(http: Transport, server: Server, body: bytes) -> None:
+    for status in (400, 403, 404, 422):
+        server.answers = [Answer(status=status, body=body)]
+        with pytest.raises(ForgeError) as failure:
+            http.send("POST", "a", {})
+        assert failure.value.message.isprintable()
+        assert len(failure.value.message) <= 1000
+        failure.value.message.encode()
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://[",
+        "http://u@127.0.0.1/",
+        "//evil.example/x",
+        "\x9b",
+        "http://127.0.0.1:99999/",
+        "file:///etc",
+        "?page=2",
+    ],
+)
+def test_a_next_page_that_is_none(http: Transport, server: Server, link: str) -> None:
+    server.answers = [Answer(body=[1], headers={"Link": f'<{link}>; rel="next"'})] + [Answer(status=404)] * 3
+    with pytest.raises(ForgeError) as failure:
+        list(http.pages("a"))
+    assert failure.value.cause in ("unexpected", "not_found", "offline")
+    assert failure.value.message.isprintable()
+
+
+def test_a_page_to_sign_in_is_told(http: Transport, server: Server) -> None:
+    server.answers = [Answer(body=b"<html>", headers={"Content-Type": "text/html; charset=utf-8"})]
+    with pytest.raises(ForgeError, match="is no JSON but text/html, as of a page to sign in"):
+        http.get("a")
+
+
+def test_an_answer_in_drops_comes_to_an_end(http: Transport, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ai_workflow.forge.transport._MAX_ANSWER_S", -1.0)
+    server.answers = [Answer(body=[1])]
+    with pytest.raises(ForgeError, match="did not come to the end of its answer") as failure:
+        http.send("POST", "a", {})
+    assert failure.value.cause == "unanswered"
+
+
+def test_where_it_went_to_is_told_without_a_secret(http: Transport, server: Server) -> None:
+    token = "ghp_" + "R7kQ2mZx9LbT4vNs8WcY" + "1HpD6fGj3KaE5uXo"
+    server.answers = [Answer(status=301, headers={"Location": f"/a?token={token}\x9b2J"})]
+    with pytest.raises(ForgeError) as failure:
+        http.get("a")
+    assert token not in failure.value.message
+    assert failure.value.message.isprintable()
+    assert len(server.asked) == 1, "a loop has no beginning"
+
+
+def test_a_token_that_is_said_back_is_not_told(http: Transport, server: Server) -> None:
+    server.answers = [Answer(status=401, body={"message": "no such token: kept"})]
+    with pytest.raises(ForgeError, match=r"no such token: \[token\]"):
+        http.get("a")
 
 
 def test_a_limit_that_ends_too_late_is_an_error_with_its_time(http: Transport, server: Server, timing: Stopped) -> None:

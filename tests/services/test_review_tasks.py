@@ -9,7 +9,7 @@ import pytest
 
 from support.github_forge import GithubForge
 from support.landing import assert_blocked, assert_landed
-from support.project import Project
+from support.project import PARSER_PLAN, Project
 from support.requested import on_github, set_config
 
 Both = tuple[Project, GithubForge]
@@ -82,3 +82,30 @@ def test_labels_are_there_also_when_the_answer_to_opening_was_lost(both: Both) -
     project.finish()
     assert forge.pull(1).labels == ["aiw"]
     assert_merged(project, forge, number=1)
+
+
+def test_what_came_after_an_early_merge_gets_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with on_github(tmp_path, monkeypatch, plan=PARSER_PLAN) as (project, forge):
+        set_config(project, "git.pull_request.draft", "true")
+        project.finish()
+        assert forge.pull(1).is_draft
+        forge.merge_by_hand(1, "squash")
+        project.next()
+        project.write("docs/parser.md", "told\n")
+        project.finish()
+        assert project.milestone()["status"] == "merged"
+        assert project.git("show", "main:docs/parser.md") == "told"
+        assert forge.pull(2).merged_sha
+        assert project.milestone()["pr"]["number"] == 2
+
+
+def test_a_draft_that_a_person_closed_is_not_opened_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = f"{PARSER_PLAN}- Announce it\nAcceptance: it is announced.\nConflict: docs/news.md\n"
+    with on_github(tmp_path, monkeypatch, plan=plan) as (project, forge):
+        set_config(project, "git.pull_request.draft", "true")
+        project.finish()
+        forge.close_by_hand(1)
+        project.next()
+        project.write("docs/parser.md", "told\n")
+        assert "the draft of M01 is not up to date" in project.finish().stderr
+        assert len(forge.hub.pulls) == 1

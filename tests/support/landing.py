@@ -22,9 +22,9 @@ CHECK = "{ ls src; git symbolic-ref --quiet HEAD || echo detached; echo; } >> ..
 """Writes down what it saw, and fails when a file `broken` is there."""
 
 
-def prepare_worked(folder: Path, *, remote: bool = True) -> Project:
-    """The only task is claimed and its work lies in the tree."""
-    project = make_ready(folder, plan=ONE_TASK, remote=remote, checks=(CHECK,))
+def prepare_worked(folder: Path, *, remote: bool = True, plan: str = ONE_TASK) -> Project:
+    """The first task is claimed and its work lies in the tree."""
+    project = make_ready(folder, plan=plan, remote=remote, checks=(CHECK,))
     project.next()
     project.write("src/parser.py", "parsed\n")
     return project

@@ -11,17 +11,17 @@ import pytest
 from support.github_forge import TOKEN, GithubForge, github_forge
 from support.gitlab_documents import PROJECT
 from support.gitlab_forge import GitLabForge
-from support.landing import prepare_worked
+from support.landing import ONE_TASK, prepare_worked
 from support.prepared import prepared
 from support.project import Project
 
 
 @contextmanager
 def on_github(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 1.0
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wait_s: float = 1.0, plan: str = ONE_TASK
 ) -> Iterator[tuple[Project, GithubForge]]:
     """The project, and the forge that its origin is on."""
-    project = prepared(prepare_worked, tmp_path)
+    project = prepared(prepare_worked, tmp_path, plan=plan)
     with put_on_github(project, monkeypatch, wait_s=wait_s) as forge:
         yield project, forge
 

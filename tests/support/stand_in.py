@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import json
 import os
 import re
@@ -15,8 +16,8 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -75,13 +76,34 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+Work = Literal["done", "undone", "late"]
+
+
+@dataclass
+class Held:
+    """A question that is kept waiting.
+
+    Attributes:
+        work: `done` before it waits; `undone`: never; `late`: once it is let go.
+        arrived: set when it has come, and its work is done if that is to be so.
+        let_go: to be set by the test; then the answer is sent (`undone`: the connection is closed).
+    """
+
+    work: Work
+    arrived: threading.Event = field(default_factory=threading.Event)
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+
 @dataclass
 class _Fault:
     pattern: re.Pattern[str]
-    kind: Literal["answer", "drop_answer", "drop_question", "slow"]
+    kind: Literal["answer", "drop_answer", "drop_question", "slow", "hold", "tamper"]
     times: int
     answer: Answer | None = None
     delay_s: float = 0.0
+    held: Held | None = None
+    skip: int = 0
+    change: Callable[[Any], Any] | None = None
 
 
 class StandIn:
@@ -109,6 +131,7 @@ class StandIn:
         self.violations: list[str] = []
         self.lock = threading.RLock()
         self._faults: list[_Fault] = []
+        self._git_faults: list[tuple[re.Pattern[str], bool]] = []
         self._stopped = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.stand_in = self
@@ -165,6 +188,23 @@ class StandIn:
         """Does what is asked, and answers later."""
         self._faults.append(_Fault(re.compile(match), "slow", times, delay_s=seconds))
 
+    def hold(self, match: str, *, work: Work, nth: int = 1) -> Held:
+        """Keeps the n-th such question waiting until the test lets it go."""
+        held = Held(work)
+        self._faults.append(_Fault(re.compile(match), "hold", 1, held=held, skip=nth - 1))
+        return held
+
+    def tamper(self, match: str, change: Callable[[Any], Any], *, times: int = 1000) -> None:
+        """Does what is asked, and says of it what `change` makes of a good answer."""
+        self._faults.append(_Fault(re.compile(match), "tamper", times, change=change))
+
+    def drop_git(self, match: str, *, is_done: bool, times: int = 1) -> None:
+        """Closes the connection of the next such questions of git (as in `git_log`), their work done or not.
+
+        Git's client asks a second time when that was its first question on a connection that it had before.
+        """
+        self._git_faults += [(re.compile(match), is_done)] * times
+
     def asked(self, match: str) -> list[Exchange]:
         """The questions of the log whose `line` holds the regular expression."""
         return [one for one in self.log if re.search(match, one.line)]
@@ -192,25 +232,56 @@ class StandIn:
         exchange.operation = self.name_operation(exchange)
         with self.lock:
             self.log.append(exchange)
-            fault = next((one for one in self._faults if one.times and one.pattern.search(exchange.line)), None)
-            if fault:
-                fault.times -= 1
+            fault = self._take_fault(exchange)
             if fault and (fault.kind == "drop_question" or fault.answer):
                 self.inspect(exchange, None)
                 exchange.status = fault.answer.status if fault.answer else None
                 return fault.answer
+        held = fault.held if fault else None
+        if held is not None and held.work != "done":
+            self._keep(held)
+            if held.work == "undone":
+                return None
+        with self.lock:
             answer = self.answer(exchange)
             self.inspect(exchange, answer)
+        if fault and fault.change:
+            answer = replace(answer, body=fault.change(copy.deepcopy(answer.body)))
         if fault and fault.kind == "drop_answer":
             return None
         if fault and fault.kind == "slow":
             self._stopped.wait(fault.delay_s)
+        if held is not None and held.work == "done":
+            self._keep(held)
         exchange.status = answer.status
         return answer
 
-    def serve_git(self, exchange: Exchange, rest: str, query: str) -> Answer:
-        """Git's smart protocol, by git's own CGI program."""
-        self.git_log.append(f"{exchange.method} {rest}" + (f"?{query}" if query else ""))
+    def _take_fault(self, exchange: Exchange) -> _Fault | None:
+        for fault in self._faults:
+            if fault.times and fault.pattern.search(exchange.line):
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
+                fault.times -= 1
+                return fault
+        return None
+
+    def _keep(self, held: Held) -> None:
+        held.arrived.set()
+        while not (held.let_go.wait(0.02) or self._stopped.is_set()):
+            pass
+
+    def serve_git(self, exchange: Exchange, rest: str, query: str) -> Answer | None:
+        """Git's smart protocol, by git's own CGI program; None closes the connection."""
+        line = f"{exchange.method} {rest}" + (f"?{query}" if query else "")
+        self.git_log.append(line)
+        fault = next((one for one in self._git_faults if one[0].search(line)), None)
+        if fault is not None:
+            self._git_faults.remove(fault)
+        answer = self._answer_git(exchange, rest, query) if fault is None or fault[1] else None
+        return answer if fault is None else None
+
+    def _answer_git(self, exchange: Exchange, rest: str, query: str) -> Answer:
         token = self.token_of(exchange)
         is_push = "git-receive-pack" in (rest + query)
         if (token is None and (is_push or self.is_private)) or (exchange.has_token and token is None):

@@ -42,15 +42,19 @@ class ForgeError(Exception):
 
     Attributes:
         cause: which of `Cause`.
-        message: what it said, as part of a sentence, without secrets.
+        message: what it said, as part of a sentence; made one line, without secrets.
         until_s: seconds since 1970 when it may be asked again, if it said so.
         status: that of HTTP, if it answered; for adapters of forges that mean another cause by it.
     """
 
     def __init__(self, cause: Cause, message: str, *, until_s: float | None = None, status: int | None = None) -> None:
-        super().__init__(message)
+        from ai_workflow.policy.secrets import mask
+
+        # A forge's own words are in it.
+        shown = "".join(char if char.isprintable() else " " for char in message[:4000])
+        self.message = mask(" ".join(shown.split()))[:1000]
+        super().__init__(self.message)
         self.cause: Cause = cause
-        self.message = message
         self.until_s = until_s
         self.status = status
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from ai_workflow.forge.base import ForgeError
+from ai_workflow.forge.sensible import require_sound, sensible
 from ai_workflow.forge.transport import Transport
 from ai_workflow.models.forge import (
     CheckOutcome,
@@ -79,6 +80,7 @@ class GitHub:
     def close(self) -> None:
         self._http.close()
 
+    @sensible
     def find_requests(self, branch: str) -> tuple[ForgeRequest, ...]:
         # `head` wants the owner, so a fork's of the same name is not among them; those are nobody's concern here.
         found = self._http.pages(
@@ -86,23 +88,28 @@ class GitHub:
         )
         return tuple(request for request in map(self._request, found) if request.branch == branch)
 
+    @sensible
     def read_request(self, number: int) -> ForgeRequest:
         return self._request(self._read(number))
 
+    @sensible
     def create_request(self, *, branch: str, base: str, title: str, body: str, is_draft: bool) -> ForgeRequest:
         body_of = {"title": title, "head": branch, "base": base, "body": body, "draft": is_draft}
         return self._request(self._http.send("POST", f"{self._repo}/pulls", body_of))
 
+    @sensible
     def update_request(
         self, number: int, *, title: str | None = None, body: str | None = None, base: str | None = None
     ) -> ForgeRequest:
         given = {key: value for key, value in (("title", title), ("body", body), ("base", base)) if value is not None}
         return self._request(self._http.send("PATCH", f"{self._repo}/pulls/{number}", given))
 
+    @sensible
     def set_ready(self, request: ForgeRequest) -> None:
         # REST has no way to do it.
         self._mutate("markPullRequestReadyForReview", request, "pullRequest { id }", "")
 
+    @sensible
     def furnish(
         self, number: int, *, labels: Sequence[str], reviewers: Sequence[str], milestone: str | None
     ) -> tuple[str, ...]:
@@ -127,9 +134,10 @@ class GitHub:
                 left.append(f"there is no milestone {milestone!r}")
         return tuple(left)
 
+    @sensible
     def read_standing(self, number: int) -> Standing:
         document = self._read(number)
-        request = self._request(document)
+        request = require_sound(self._request(document))
         if request.status != "open":
             return Standing(request=request)
         base, head = request.base, request.head_sha
@@ -164,12 +172,14 @@ class GitHub:
             allowed_methods=tuple(method for method in _METHODS if method in allowed),
         )
 
+    @sensible
     def merge(self, request: ForgeRequest, *, head_sha: str, method: Method, title: str, message: str) -> None:
         texts = {} if method == "rebase" else {"commit_title": title, "commit_message": message}
         self._http.send(
             "PUT", f"{self._repo}/pulls/{request.number}/merge", {"sha": head_sha, "merge_method": method, **texts}
         )
 
+    @sensible
     def merge_later(self, request: ForgeRequest, *, head_sha: str, method: Method) -> None:
         self._mutate(
             "enablePullRequestAutoMerge",
@@ -178,10 +188,12 @@ class GitHub:
             f", mergeMethod: {method.upper()}, expectedHeadOid: {_quoted(head_sha)}",
         )
 
+    @sensible
     def enqueue(self, request: ForgeRequest, *, head_sha: str) -> None:
         more = f", expectedHeadOid: {_quoted(head_sha)}"
         self._mutate("enqueuePullRequest", request, "mergeQueueEntry { id }", more)
 
+    @sensible
     def list_comments(self, number: int) -> tuple[ForgeComment, ...]:
         found = [_comment(one, "code") for one in self._http.pages(f"{self._repo}/pulls/{number}/comments")]
         found += [_comment(one, "talk") for one in self._http.pages(f"{self._repo}/issues/{number}/comments")]

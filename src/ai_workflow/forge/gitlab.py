@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from ai_workflow.forge import gitlab_answers as answers
 from ai_workflow.forge.base import Cause, ForgeError
-from ai_workflow.forge.gitlab_answers import Document, sensible
+from ai_workflow.forge.gitlab_answers import Document
+from ai_workflow.forge.sensible import require_sound, sensible
 from ai_workflow.forge.transport import Transport
 from ai_workflow.models.forge import ForgeCheck, ForgeComment, ForgeRequest, Method, Standing
 from ai_workflow.policy.forges import Place
@@ -121,7 +122,7 @@ class GitLab:
     @sensible
     def read_standing(self, number: int) -> Standing:
         document = self._read(number, include_diverged_commits_count="true", include_rebase_in_progress="true")
-        request = answers.to_request(document)
+        request = require_sound(answers.to_request(document))
         if request.status != "open":
             return Standing(request=request, is_refused=True)
         if document["state"] == answers.BEING_MERGED:
@@ -219,15 +220,15 @@ class GitLab:
         jobs: list[Document] = []
         if pipeline is not None:
             # That of a fork may belong to the fork.
-            home = f"projects/{pipeline['project_id']}" if pipeline.get("project_id") else self._project
+            home = f"projects/{int(pipeline['project_id'])}" if pipeline.get("project_id") else self._project
             for kind in ("jobs", "bridges"):
-                jobs += self._list(f"{home}/pipelines/{pipeline['id']}/{kind}") or ()
+                jobs += self._list(f"{home}/pipelines/{int(pipeline['id'])}/{kind}") or ()
         others = self._list(f"{self._at(number)}/pipelines") or ()
         ids = {one["id"] for one in others if one["sha"] == head_sha and str(one.get("source")).startswith("external")}
         ids |= {pipeline["id"]} if pipeline is not None else set()
         statuses: list[Document] = []
         if ids:
-            found = self._list(f"{self._project}/repository/commits/{head_sha}/statuses") or ()
+            found = self._list(f"{self._project}/repository/commits/{quote(head_sha, safe='')}/statuses") or ()
             statuses = answers.select_statuses(found, jobs, ids)
         return answers.to_checks(pipeline, jobs, statuses, project=project)
 
@@ -242,7 +243,7 @@ class GitLab:
             return pipeline
         if not ref.startswith("refs/merge-requests/") or not ref.endswith("/merge"):
             return None
-        commit = self._transport.find(f"{self._project}/repository/commits/{pipeline.get('sha')}")
+        commit = self._transport.find(f"{self._project}/repository/commits/{quote(str(pipeline.get('sha')), safe='')}")
         return pipeline if head_sha in ((commit or {}).get("parent_ids") or ()) else None
 
     def _has_ever_run(self) -> bool:

@@ -6,13 +6,11 @@ Sources: GitLab docs "Merge requests API", "Jobs API", "Commits API", "Discussio
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from ai_workflow.clock import format_utc
-from ai_workflow.forge.base import ForgeError
 from ai_workflow.models.forge import (
     CheckOutcome,
     ForgeCheck,
@@ -24,8 +22,6 @@ from ai_workflow.models.forge import (
 )
 
 Document = Mapping[str, Any]
-P = ParamSpec("P")
-T = TypeVar("T")
 
 DRAFT = "Draft: "
 _DRAFT = re.compile(r"\s*(?:\[(?:draft|wip)\]|\(draft\)|(?:draft|wip):|draft -\s)\s*", re.IGNORECASE)
@@ -77,19 +73,6 @@ _PASSED = ("success", "passed")
 _FAILED = ("failed", "canceled", "cancelled")
 _TOKEN_USER = re.compile(r"(?:project|group)_\d+_bot(?:_?[0-9a-f]+)?", re.IGNORECASE)
 """Users that GitLab makes for project and group access tokens."""
-
-
-def sensible(method: Callable[P, T]) -> Callable[P, T]:
-    """The method, with ForgeError `unexpected` where an answer lacks a field or has one of another kind."""
-
-    @wraps(method)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return method(*args, **kwargs)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ForgeError("unexpected", f"GitLab gave an answer that makes no sense ({error!r:.100})") from error
-
-    return guarded
 
 
 def to_request(document: Document) -> ForgeRequest:

@@ -3,7 +3,7 @@
 Retried are questions that change nothing: after a failure of the network, 429, and 500, 502, 503, 504. A question that
 changes something is asked again only when it surely was not done: no connection, or a rate limit. How long is told by
 `Retry-After` and the forges' `…-RateLimit-Reset` (GitHub "Rate limits for the REST API", GitLab "Rate limits"), else it
-doubles. Redirects are followed for reading only, and never to another host: the token would go along.
+doubles. Redirects are not followed, nor pages on another host: the token would go along.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import email.utils
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,9 +26,13 @@ _TRIES = 4
 _FIRST_PAUSE_S = 1.0
 _MAX_TRANSIENT_WAIT_S = 60.0
 _SECONDARY_LIMIT_S = 60.0
+_LONGEST_LIMIT_S = 1e7
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _TRANSIENT = (500, 502, 503, 504)
 _MAX_PAGES = 50
+_MAX_DEPTH = 8
+_MAX_ANSWER_S = 120.0
+"""A timeout of the network ends silence only, not an answer in drops."""
 _MAX_BYTES = 32 * 1024 * 1024
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -71,6 +76,7 @@ class Transport:
             max_wait_s: the longest wait for a rate limit; beyond that it is an error with the time.
         """
         self.api_url = api_url
+        self._token = headers.get("Authorization", "").rpartition(" ")[2]
         self._name = name
         self._talk = talk
         self._max_wait_s = max_wait_s
@@ -167,7 +173,10 @@ class Transport:
     def _url(self, path: str) -> str:
         if not path.startswith(("http://", "https://")):
             return f"{self.api_url}/{path.lstrip('/')}"
-        ours, theirs = urlsplit(self.api_url), urlsplit(path)
+        try:
+            ours, theirs = urlsplit(self.api_url), urlsplit(path)
+        except ValueError as error:
+            raise ForgeError("unexpected", f"{self._name} pointed to {path}, which is no address") from error
         if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
             raise ForgeError("unexpected", f"{self._name} pointed to another host, {theirs.netloc}")
         return path
@@ -179,13 +188,16 @@ class Transport:
             with self._client.stream(method, url, params=params or None, json=body) as response:
                 # The real size: what a server says of it, or a compressed body, may mislead.
                 content = bytearray()
+                end_s = time.monotonic() + _MAX_ANSWER_S
                 for part in response.iter_bytes():
                     content += part
+                    if time.monotonic() > end_s:
+                        raise ForgeError("unanswered", f"{self._name} did not come to the end of its answer")
                     if len(content) > _MAX_BYTES:
                         raise ForgeError("unexpected", f"{self._name} answered with over {_MAX_BYTES >> 20} MiB")
             return httpx.Response(
                 response.status_code,
-                headers=[(key, value) for key, value in response.headers.multi_items() if key not in _BODY_HEADERS],
+                headers=[(key, value) for key, value in response.headers.raw if key.lower() not in _BODY_HEADERS],
                 content=bytes(content),
                 request=response.request,
             )
@@ -202,6 +214,8 @@ class Transport:
         if 200 <= status < 300:
             return None
         said = explain(response)
+        if self._token:
+            said = said.replace(self._token, "[token]")
         until_s = self._find_reset(response)
         if until_s is None and status == 403 and "rate limit" in said.lower():
             # GitHub: a secondary limit may come without a time, and wants a minute.
@@ -217,17 +231,20 @@ class Transport:
 
     def _find_reset(self, response: httpx.Response) -> float | None:
         """When it may be asked again, in seconds since 1970, if the answer says so."""
-        headers = response.headers
+        headers, now_s = response.headers, self._timing.now_s()
+        there_s = _read_date(headers.get("date", ""))
+        ahead_s = there_s - now_s if there_s is not None else 0.0
+        """By how much its clock is: moments that it names are by that."""
         after = headers.get("retry-after", "").strip()
-        if after.isdecimal():
-            return self._timing.now_s() + min(int(after), 10**7)
-        if after and (moment := email.utils.parsedate_to_datetime(after) if _is_date(after) else None):
-            return moment.timestamp()
-        for prefix in ("x-ratelimit", "ratelimit"):
-            reset = headers.get(f"{prefix}-reset", "")
-            if headers.get(f"{prefix}-remaining") == "0" and reset.isdecimal():
-                return float(min(int(reset), 10**11))
-        return None
+        seconds = _read_number(after)
+        if seconds is not None:
+            return now_s + min(seconds, _LONGEST_LIMIT_S)
+        moment_s = _read_date(after)
+        if moment_s is None:
+            for prefix in ("x-ratelimit", "ratelimit"):
+                if headers.get(f"{prefix}-remaining") == "0" and moment_s is None:
+                    moment_s = _read_number(headers.get(f"{prefix}-reset", ""))
+        return None if moment_s is None else now_s + min(max(moment_s - ahead_s - now_s, 0.0), _LONGEST_LIMIT_S)
 
     def _wait(self, until_s: float, why: str) -> float:
         now_s = self._timing.now_s()
@@ -242,7 +259,7 @@ class _NoNetrc(httpx.Auth):
     """The token is in the headers; httpx would put what a `.netrc` holds for the host in its place."""
 
 
-_BODY_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
+_BODY_HEADERS = (b"content-encoding", b"content-length", b"transfer-encoding")
 _CAUSES: dict[int, Cause] = {
     401: "bad_credentials",
     403: "forbidden",
@@ -260,23 +277,29 @@ def explain(response: httpx.Response) -> str:
 
     try:
         document = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     parts: list[str] = []
     if isinstance(document, dict):
         parts += [_flatten(document[key]) for key in ("message", "error", "error_description") if document.get(key)]
-        parts += [_flatten(one) for one in document.get("errors") or ()]
+        errors = document.get("errors") or []
+        parts += [_flatten(one) for one in (errors if isinstance(errors, list) else [errors])]
     text = ": ".join(part for part in parts if part) or response.reason_phrase or "no reason"
     return mask(" ".join(text.split()))[:500]
 
 
-def _flatten(value: Any) -> str:
+def _flatten(value: Any, depth: int = 0) -> str:
+    if depth > _MAX_DEPTH:
+        return "…"
     if isinstance(value, dict):
         if value.get("message"):
-            return str(value["message"])
-        named = [str(value[key]) for key in ("resource", "field", "code") if value.get(key)]
-        return " ".join(named) or "; ".join(f"{key} {_flatten(one)}" for key, one in value.items())
-    return ", ".join(map(_flatten, value)) if isinstance(value, list) else str(value)
+            return _flatten(value["message"], depth + 1)
+        named = [_flatten(value[key], depth + 1) for key in ("resource", "field", "code") if value.get(key)]
+        return " ".join(named) or "; ".join(f"{key} {_flatten(one, depth + 1)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(_flatten(one, depth + 1) for one in value)
+    # Python does not write a number of very many digits.
+    return "…" if isinstance(value, int) and abs(value) > 10**15 else str(value)
 
 
 def _decode(response: httpx.Response) -> Any:
@@ -284,14 +307,23 @@ def _decode(response: httpx.Response) -> Any:
         return response.json()
     except (ValueError, RecursionError) as error:
         url = response.request.url
-        raise ForgeError("unexpected", f"the answer of {url.host}{url.path} is no JSON") from error
+        kind = response.headers.get("content-type", "").partition(";")[0]
+        page = f" but {kind}, as of a page to sign in" if kind == "text/html" else ""
+        raise ForgeError("unexpected", f"the answer of {url.host}{url.path} is no JSON{page}") from error
 
 
-def _is_date(text: str) -> bool:
+def _read_number(text: str) -> float | None:
+    return float(text[:20]) if text.isascii() and text.isdecimal() else None
+
+
+def _read_date(text: str) -> float | None:
+    """Seconds since 1970 of an HTTP date; None for anything else."""
     try:
-        return email.utils.parsedate_to_datetime(text) is not None
-    except ValueError:
-        return False
+        moment = email.utils.parsedate_to_datetime(text)
+        # Without a zone it is meant as UTC.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, ArithmeticError, LookupError):
+        return None
 
 
 def _words(error: Exception) -> str:

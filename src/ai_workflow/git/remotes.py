@@ -80,6 +80,13 @@ def fetch_branch(git: Git, remote: str, branch: str) -> Fetched:
     return Fetched(sha=None, failure=message_of(done))
 
 
+def fetch_commit(git: Git, remote: str, sha: str) -> bool:
+    """Fetches one commit by its id, on no ref here; whether it is here then. A server may refuse."""
+    only = ("--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+    git.run_for_user("fetch", "--quiet", *only, remote, sha, ok=None)
+    return find_commit(git, sha) is not None
+
+
 class RemoteBranches(Record, frozen=True, kw_only=True):
     """What the remote said of all its branches."""
 
@@ -99,19 +106,35 @@ def list_remote_branches(git: Git, remote: str) -> RemoteBranches:
     return RemoteBranches(tips={ref.removeprefix("refs/heads/"): sha for sha, _, ref in pairs})
 
 
-def push_branch(git: Git, remote: str, *, sha: str, branch: str, expected: str | None) -> str | None:
+class PushFailure(Record, frozen=True, kw_only=True):
+    """Why the remote may not have what was pushed."""
+
+    words: str
+    """Git's."""
+    is_refused_there: bool = False
+    """Whether the remote itself did not take it: a hook or a rule of the branch."""
+
+    def __str__(self) -> str:
+        return self.words
+
+
+def push_branch(git: Git, remote: str, *, sha: str, branch: str, expected: str | None) -> PushFailure | None:
     """Pushes one commit to one branch of the remote, if the branch there is still what we know.
 
     Args:
         expected: the remote branch's tip as we know it; None when it must not exist yet.
 
     Returns:
-        None when the remote has it, else git's words.
+        None when the remote has it.
     """
     ref = f"refs/heads/{branch}"
     lease = f"--force-with-lease={ref}:{expected or ''}"
     done = git.run_for_user("push", *_PUSH_ONLY, lease, remote, f"{sha}:{ref}", ok=None)
-    return None if done.returncode == 0 else message_of(done)
+    if done.returncode == 0:
+        return None
+    # `<flag> TAB <from>:<to> TAB <summary> (<reason>)` in every locale (git-push(1), OUTPUT).
+    is_refused = any(line.startswith(b"!\t") and b"\t[remote rejected]" in line for line in done.stdout.splitlines())
+    return PushFailure(words=message_of(done), is_refused_there=is_refused)
 
 
 def delete_branch(git: Git, remote: str, *, branch: str, expected: str) -> str | None:

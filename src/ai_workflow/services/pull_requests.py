@@ -46,10 +46,13 @@ def write_request(ws: Workspace, milestone_id: str) -> RequestText:
     return RequestText(milestone=milestone, path=rel)
 
 
-def open_pull_request(ws: Workspace, milestone_id: str) -> Opened:
+def open_pull_request(ws: Workspace, milestone_id: str, *, is_asked: bool = True) -> Opened:
     """Pushes the milestone's branch and opens its request, or brings the one that is there up to date.
 
     While tasks are open it is a draft.
+
+    Args:
+        is_asked: whether a person asks for it, so that one that was closed is followed by another one.
 
     Raises:
         AiwError: STATE when there is nothing to open; GIT as `push_milestone_branch`; BLOCKED with the cause, and with
@@ -87,7 +90,7 @@ def open_pull_request(ws: Workspace, milestone_id: str) -> Opened:
     with ws.git_effects(f"open the pull request of {milestone.id}"):
         try:
             with forge_of(ws, remote) as forge:
-                found = establish(ws, forge, milestone, is_draft=is_draft, is_asked=True)
+                found = establish(ws, forge, milestone, is_draft=is_draft, is_asked=is_asked)
                 noun = forge.place.noun
         except ForgeError as error:
             found = explain(ws, milestone, remote, "pull-request", error)
@@ -119,7 +122,7 @@ def keep_draft(ws: Workspace, milestone_id: str) -> None:
     if choose_mode(git.closeout_mode, remote_urls=urls, forge_override=git.forge) != "pull_request":
         return
     try:
-        opened = open_pull_request(ws, milestone_id)
+        opened = open_pull_request(ws, milestone_id, is_asked=False)
     except AiwError as error:
         if error.kind not in (Kind.BLOCKED, Kind.GIT, Kind.IO):
             raise

@@ -40,6 +40,8 @@ def push_milestone_branch(ws: Workspace, milestone_id: str) -> Pushed:
     resume.resume(ws)
     milestone = ws.store.snapshot().get_milestone(milestone_id)
     with ws.git_effects(f"push {milestone.id}"):
+        # Another command may have landed it while this one waited for the repository.
+        milestone = ws.store.snapshot().get_milestone(milestone_id)
         branch, tip = _require_branch(ws, milestone)
         remote = find_target_remote(ws)
         if remote is None:

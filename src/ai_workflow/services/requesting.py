@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from ai_workflow.forge.base import Forge, ForgeError
-from ai_workflow.git.refs import branch_ref, find_commit, is_ancestor
+from ai_workflow.git.refs import find_commit, is_ancestor
 from ai_workflow.git.remotes import Remote
 from ai_workflow.models.base import Record
 from ai_workflow.models.forge import ForgeRequest, Standing
 from ai_workflow.models.milestone import Milestone
-from ai_workflow.models.snapshot import Changes
+from ai_workflow.models.snapshot import Changes, Snapshot
 from ai_workflow.models.status import BlockerClass
 from ai_workflow.policy.closeout import show_url
 from ai_workflow.policy.events import make_event
@@ -26,18 +26,9 @@ from ai_workflow.policy.stacking import choose_base, find_parent, list_stacked
 from ai_workflow.rendering.pr_body import render_pr_body
 from ai_workflow.rendering.text import strip_line
 from ai_workflow.services.forge_access import explain_credentials, find_forge_place, forge_of
-from ai_workflow.services.landing import (
-    Listeners,
-    Reached,
-    adds_nothing,
-    find_landed,
-    find_target,
-    find_tip,
-    record,
-    retry_command,
-    stop,
-)
+from ai_workflow.services.landing import Listeners, Reached, find_tip, record, retry_command, stop
 from ai_workflow.services.request_body import write_body
+from ai_workflow.services.request_landing import see_landed
 from ai_workflow.services.workspace import Workspace
 
 _ASKED = 3
@@ -116,7 +107,7 @@ def _open(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | No
     if isinstance(found, Reached):
         return found
     if found.request.status == "merged":
-        return _landed(ws, milestone, remote, found.request)
+        return see_landed(ws, milestone, remote, found.request)
     return Reached(closeout=replace(closeout, notes=tuple(dict.fromkeys((*closeout.notes, *found.notes)))))
 
 
@@ -135,14 +126,19 @@ def establish(
     """Finds the request of a milestone whose branch is pushed, or opens it; again without doing it twice.
 
     Args:
-        is_asked: whether a person asks for it: then one that was closed is followed by another one.
+        is_asked: whether a person asks for it: then one that was closed, or merged with another head, is followed by
+            another one.
 
     Returns:
         What is in the way, where a person must decide: it was closed, or goes into another base. Raises ForgeError.
     """
     base = choose_base(ws.store.snapshot(), milestone, target_branch=ws.config.target_branch)
     request = _find(ws, forge, milestone, base=base)
-    if request is None or (is_asked and request.status == "closed"):
+    if (
+        request is None
+        or (is_asked and request.status == "closed")
+        or _is_over(ws, milestone, request, is_asked=is_asked)
+    ):
         request = _create(ws, forge, milestone, base=base, is_draft=is_draft)
         notes = _furnish(ws, forge, request.number)
         _record(ws, forge, milestone, request, status="created")
@@ -164,11 +160,10 @@ def establish(
             return stop(ws, milestone, "pr", "pull-request", message, next_command=advice)
         request = forge.update_request(request.number, base=base)
         ws.talk(f"{forge.place.noun} {request.number} goes into {base} now")
-    is_met_first = milestone.pr.number != request.number and checksum_text(
-        request.title, request.body
-    ) == checksum_text(*_texts(ws, milestone))
-    # Ours, opened by a process that died right after.
-    notes = _furnish(ws, forge, request.number) if is_met_first else ()
+    notes = ()
+    if milestone.pr.number != request.number and _is_ours(ws, milestone, request):
+        # Opened by a process that was stopped before it had noted it.
+        notes = _furnish(ws, forge, request.number)
     request = _refresh(ws, forge, milestone, request)
     _record(ws, forge, milestone, request, status="created")
     return Established(request=request, notes=notes)
@@ -182,19 +177,7 @@ def _find(ws: Workspace, forge: Forge, milestone: Milestone, *, base: str) -> Fo
     if is_open is not None:
         return is_open
     known = milestone.pr.number
-    ended = next((one for one in requests if one.number == known or (tip is not None and one.head_sha == tip)), None)
-    if ended is not None and ended.status == "merged" and not _holds(ws, ended, tip):
-        # Merged before the newest commits were pushed: they need one of their own.
-        return None
-    return ended
-
-
-def _holds(ws: Workspace, request: ForgeRequest, tip: str | None) -> bool:
-    """Whether the request's head has everything of the branch as it is here; so it is without a branch."""
-    git = ws.repository.git
-    if tip is None or request.head_sha == tip:
-        return True
-    return find_commit(git, request.head_sha) is not None and is_ancestor(git, tip, request.head_sha)
+    return next((one for one in requests if one.number == known or (tip is not None and one.head_sha == tip)), None)
 
 
 def _choose_open(requests: Iterable[ForgeRequest], *, base: str) -> ForgeRequest | None:
@@ -235,6 +218,20 @@ def _texts(ws: Workspace, milestone: Milestone) -> tuple[str, str]:
     from ai_workflow.policy.secrets import mask
 
     return mask(strip_line(title)[:_MAX_TITLE]), mask(body)
+
+
+def _is_over(ws: Workspace, milestone: Milestone, request: ForgeRequest, *, is_asked: bool) -> bool:
+    """Whether it was merged, and the branch has gone on from there: the rest takes another request."""
+    tip = find_tip(ws, milestone)
+    if request.status != "merged" or tip is None or request.head_sha in ("", tip):
+        return False
+    git = ws.repository.git
+    return is_asked or (find_commit(git, request.head_sha) is not None and is_ancestor(git, request.head_sha, tip))
+
+
+def _is_ours(ws: Workspace, milestone: Milestone, request: ForgeRequest) -> bool:
+    """Whether title and text are those that aiw gives a request now."""
+    return checksum_text(request.title, request.body) == checksum_text(*_texts(ws, milestone))
 
 
 def _furnish(ws: Workspace, forge: Forge, number: int) -> tuple[str, ...]:
@@ -316,11 +313,9 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
     assert remote is not None
     snapshot = ws.store.snapshot()
     pr = snapshot.get_milestone(milestone.id).pr
-    below = find_parent(snapshot, milestone)
-    if below is not None:
-        message = f"{milestone.id} is stacked on {below.id}, which is not merged yet"
-        evidence = tuple(one.pr.url for one in (below, milestone) if one.pr.url)
-        return stop(ws, milestone, "pr", "merge", message, evidence=evidence, next_command=retry_command(ws, below))
+    stacked = _find_below(ws, snapshot, milestone)
+    if stacked is not None:
+        return stacked
     if pr.number is None or closeout.pushed_branch_sha is None:
         return stop(ws, milestone, "pr", "merge", f"{milestone.id} has no {forge.place.noun} that is known")
     git = ws.config.git
@@ -329,6 +324,10 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
         standing = forge.read_standing(pr.number)
         if git.pull_request.checks == "reported":
             standing = replace(standing, expects_checks=False)
+        moved = _find_moved(ws, milestone, standing.request)
+        if moved is not None:
+            message = f"{forge.place.noun} {pr.number} of {milestone.id} {moved}: {standing.request.url}"
+            return stop(ws, milestone, "pr", "merge", message)
         verdict = judge(
             standing,
             head_sha=closeout.pushed_branch_sha,
@@ -336,7 +335,7 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
             merge=git.pull_request.merge,
         )
         if verdict.action == "merged":
-            return _landed(ws, milestone, remote, standing.request)
+            return see_landed(ws, milestone, remote, standing.request)
         if verdict.action in ("conflict", "behind"):
             from ai_workflow.services.branch_update import bring_base_in
 
@@ -351,6 +350,28 @@ def _merge(ws: Workspace, forge: Forge, milestone: Milestone, remote: Remote | N
             message = f"is merged by {forge.name} once it has all it asks for"
             verdict = Verdict(action="wait", message=message, evidence=(standing.request.url,))
             return _stop(ws, forge, milestone, standing, verdict)
+    return _refused(ws, forge, milestone, standing, verdict, failure)
+
+
+def _find_below(ws: Workspace, snapshot: Snapshot, milestone: Milestone) -> Reached | None:
+    """What a milestone on top of one that is not merged waits for."""
+    below = find_parent(snapshot, milestone)
+    if below is None:
+        return None
+    message = f"{milestone.id} is stacked on {below.id}, which is not merged yet"
+    evidence = tuple(one.pr.url for one in (below, milestone) if one.pr.url)
+    return stop(ws, milestone, "pr", "merge", message, evidence=evidence, next_command=retry_command(ws, below))
+
+
+def _refused(
+    ws: Workspace,
+    forge: Forge,
+    milestone: Milestone,
+    standing: Standing,
+    verdict: Verdict,
+    failure: ForgeError | None,
+) -> Reached:
+    """What the forge did not do though nothing stood in the way."""
     if failure is not None and failure.cause not in ("head_moved", "not_mergeable", "invalid"):
         raise failure
     why = failure.message if failure else "it changed each time it was looked at"
@@ -370,6 +391,15 @@ def _let_go(ws: Workspace, forge: Forge, milestone: Milestone, standing: Standin
     message = f"was to be merged by {forge.name}, which has let go of it"
     advice = f"see why: {standing.request.url}"
     return _stop(ws, forge, milestone, standing, Verdict(action="stop", klass="merge", message=message, advice=advice))
+
+
+def _find_moved(ws: Workspace, milestone: Milestone, request: ForgeRequest) -> str | None:
+    """How the request is by now another one than was opened; a merge would go elsewhere, or be of something else."""
+    if request.base != ws.config.target_branch:
+        return f"goes into {request.base} by now, not into {ws.config.target_branch}"
+    if request.is_foreign or request.branch != milestone.branch:
+        return f"is not of the branch {milestone.branch} of this repository"
+    return None
 
 
 def _act(
@@ -407,29 +437,6 @@ def _merge_texts(ws: Workspace, milestone: Milestone, reference: str) -> tuple[s
     message = render_merge_message(milestone, tasks, operation=closeout.operation, project_rel=project_rel)
     subject, _, rest = message.partition("\n")
     return f"{subject} ({reference})", rest.strip()
-
-
-def _landed(ws: Workspace, milestone: Milestone, remote: Remote | None, request: ForgeRequest) -> Reached:
-    """The commit on base, once the remote shows it there."""
-    closeout = milestone.closeout
-    assert closeout is not None
-    base = find_target(ws, milestone, remote)
-    if isinstance(base, Reached):
-        return base
-    git = ws.repository.git
-    tip = find_commit(git, branch_ref(milestone.branch or ""))
-    if not _holds(ws, request, tip) and tip is not None and not adds_nothing(git, tip, base):
-        message = f"{request.url} was merged without the newest commits of {milestone.branch}"
-        return stop(ws, milestone, "pr", "merge", message)
-    merged = request.merged_sha
-    if merged is not None and find_commit(git, merged) is not None and is_ancestor(git, merged, base):
-        landed: str | None = merged
-    else:
-        landed = find_landed(ws, milestone, closeout, base)
-    if landed is None:
-        message = f"the forge says that {request.url} is merged, and {ws.config.target_branch} does not show it yet"
-        return replace(stop(ws, milestone, "merge", "merge", message), is_waiting=True)
-    return Reached(closeout=replace(closeout, landed_sha=landed, branch_tip=request.head_sha))
 
 
 def _stop(ws: Workspace, forge: Forge, milestone: Milestone, standing: Standing, verdict: Verdict) -> Reached:
