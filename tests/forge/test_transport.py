@@ -285,6 +285,17 @@ def test_an_answer_in_drops_comes_to_an_end(http: Transport, server: Server, mon
     assert failure.value.cause == "unanswered"
 
 
+def test_a_token_that_is_not_encrypted_goes_to_no_proxy(
+    server: Server, timing: Stopped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    server.answers = [Answer(body=[1])]
+    http = Transport(server.url, name="Forge", headers={}, talk=lambda _: None, max_wait_s=1, timing=timing)
+    assert http.get("a") == [1]
+    http.close()
+
+
 def test_an_answer_that_is_packed(http: Transport, server: Server) -> None:
     server.answers = [Answer(body=gzip.compress(b"[1]"), headers={"Content-Encoding": "gzip"})]
     assert http.get("a") == [1]

@@ -83,12 +83,12 @@ class Transport:
         self._talk = talk
         self._max_wait_s = max_wait_s
         self._timing = timing or Timing()
-        # No environment: a .netrc would replace the token. Proxies and certificates are taken from it below.
+        # Proxies and certificates come from the environment; a proxy would read what goes to this machine unencrypted.
         self._client = httpx.Client(
             headers={"User-Agent": f"aiw/{__version__}", "Accept-Encoding": "gzip", **headers},
             timeout=_TIMEOUT,
             follow_redirects=False,
-            trust_env=True,
+            trust_env=api_url.startswith("https:"),
             auth=_NoNetrc(),
         )
 
