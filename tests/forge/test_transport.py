@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ class Server:
     url: str
     answers: list[Answer] = field(default_factory=list)
     asked: list[tuple[str, str, Any, str | None]] = field(default_factory=list)
+    encodings: set[str | None] = field(default_factory=set)
 
 
 @pytest.fixture
@@ -42,6 +44,7 @@ def server() -> Iterator[Server]:
             length = int(self.headers.get("content-length") or 0)
             sent = json.loads(self.rfile.read(length)) if length else None
             served.asked.append((self.command, self.path, sent, self.headers.get("Authorization")))
+            served.encodings.add(self.headers.get("Accept-Encoding"))
             given = served.answers.pop(0) if served.answers else Answer()
             if given.is_dropped:
                 self.close_connection = True
@@ -280,6 +283,40 @@ def test_an_answer_in_drops_comes_to_an_end(http: Transport, server: Server, mon
     with pytest.raises(ForgeError, match="did not come to the end of its answer") as failure:
         http.send("POST", "a", {})
     assert failure.value.cause == "unanswered"
+
+
+def test_a_token_that_is_not_encrypted_goes_to_no_proxy(
+    server: Server, timing: Stopped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    server.answers = [Answer(body=[1])]
+    http = Transport(server.url, name="Forge", headers={}, talk=lambda _: None, max_wait_s=1, timing=timing)
+    assert http.get("a") == [1]
+    http.close()
+
+
+def test_an_answer_that_is_packed(http: Transport, server: Server) -> None:
+    server.answers = [Answer(body=gzip.compress(b"[1]"), headers={"Content-Encoding": "gzip"})]
+    assert http.get("a") == [1]
+    assert server.encodings == {"gzip"}
+
+
+def test_one_that_is_packed_again_and_again_is_not_unpacked(http: Transport, server: Server) -> None:
+    bomb = gzip.compress(gzip.compress(bytes(5 * 10**7)))
+    server.answers = [
+        Answer(body=bomb, headers={"Content-Encoding": "gzip, gzip"}),
+        Answer(body=gzip.compress(bytes(5 * 10**7)), headers={"Content-Encoding": "gzip"}),
+        Answer(body=b"no gzip", headers={"Content-Encoding": "gzip"}),
+    ]
+    for cause, says in (
+        ("unexpected", "packed its answer as gzip, gzip"),
+        ("unexpected", "over 32 MiB"),
+        ("unanswered", "cannot be unpacked"),
+    ):
+        with pytest.raises(ForgeError, match=says) as failure:
+            http.send("POST", "a", {})
+        assert failure.value.cause == cause
 
 
 def test_where_it_went_to_is_told_without_a_secret(http: Transport, server: Server) -> None:

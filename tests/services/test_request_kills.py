@@ -21,7 +21,7 @@ import pytest
 
 from support.fault_cases import check_common
 from support.github_forge import GithubForge
-from support.landing import assert_landed
+from support.landing import BRANCH, assert_landed, push_from_elsewhere
 from support.project import Project
 from support.requested import on_github, set_config
 from support.stand_in import Work
@@ -153,13 +153,11 @@ def test_killed_at_any_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize("share", range(SHARES))
 def test_killed_at_any_write_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: int) -> None:
     with ready(tmp_path / "count", monkeypatch) as (project, forge):
-        counted = crash(project, 0)
-        total = int(counted.stderr.rsplit("points: ", 1)[1])
+        total = int(crash(project, 0, *FINISH).stderr.rsplit("points: ", 1)[1])
         assert_once(project, forge)
-    points = range(1, total + 1) if IS_COMPLETE else [max(1, total * n // SPREAD) for n in range(1, SPREAD + 1)]
-    for point in points[share::SHARES]:
+    for point in points_of(total)[share::SHARES]:
         with ready(tmp_path / f"at-{point}", monkeypatch) as (project, forge):
-            killed = crash(project, point)
+            killed = crash(project, point, *FINISH)
             # Two records stamped in the same second are fewer changed files, so fewer points.
             assert killed.returncode in (-9, 0), killed.stderr
             # As one who was at work would go on: the task first, where it is not done yet.
@@ -167,6 +165,40 @@ def test_killed_at_any_write_point(tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 project.aiw(*FINISH)
             done = project.aiw(*AGAIN)
             assert_once(project, forge, message=f"killed at point {point} of {total}\n{killed.stderr}\n{done}")
+
+
+@contextlib.contextmanager
+def behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Project, GithubForge]]:
+    """Base must be brought into the branch before the forge merges it, and everything else is there."""
+    with ready(folder, monkeypatch) as (project, forge):
+        set_config(project, "git.pull_request.wait_s", "1")
+        forge.protect(checks=("ci",), is_strict=True)
+        push_from_elsewhere(project, {"src/theirs.py": "x\n"})
+        project.finish(code=3)
+        forge.set_check(BRANCH, "ci")
+        yield project, forge
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", range(SHARES))
+def test_killed_while_base_is_brought_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: int) -> None:
+    with behind(tmp_path / "count", monkeypatch) as (project, forge):
+        total = int(crash(project, 0, *AGAIN).stderr.rsplit("points: ", 1)[1])
+    for point in points_of(total)[share::SHARES]:
+        with behind(tmp_path / f"at-{point}", monkeypatch) as (project, forge):
+            killed = crash(project, point, *AGAIN)
+            done = project.aiw(*AGAIN, code=None)
+            assert done.code == 3, f"no check has passed on that head\n{done}"
+            assert forge.pull(1).state == "open"
+            forge.set_check(BRANCH, "ci")
+            done = project.aiw(*AGAIN)
+            assert_landed(project)
+            assert len(forge.hub.pulls) == 1
+            merges = project.git("log", "--merges", "--format=%s", "main").split("\n")
+            message = f"killed at point {point} of {total}\n{killed.stderr}\n{done}"
+            assert merges == ["M01: Parser cleanup (#1)", f"Merge main into {BRANCH}"], message
+            assert project.git("show", "main:src/theirs.py") == "x"
+            check_common(project)
 
 
 @pytest.mark.slow
@@ -192,9 +224,16 @@ def test_two_at_once_make_one(
         assert_once(project, forge, message="\n---\n".join(shown))
 
 
-def crash(project: Project, point: int) -> subprocess.CompletedProcess[str]:
+def points_of(total: int) -> list[int]:
+    """Those of this run; the last one among them."""
+    if IS_COMPLETE:
+        return list(range(1, total + 1))
+    return sorted({max(1, total * number // SPREAD) for number in range(1, SPREAD + 1)})
+
+
+def crash(project: Project, point: int, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "support.crash", str(point), *FINISH],
+        [sys.executable, "-m", "support.crash", str(point), *command],
         cwd=project.path,
         stdin=subprocess.DEVNULL,
         capture_output=True,

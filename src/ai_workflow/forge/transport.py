@@ -11,6 +11,7 @@ from __future__ import annotations
 import email.utils
 import random
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from typing import Any
@@ -34,6 +35,7 @@ _MAX_DEPTH = 8
 _MAX_ANSWER_S = 120.0
 """A timeout of the network ends silence only, not an answer in drops."""
 _MAX_BYTES = 32 * 1024 * 1024
+_GZIP = 16 + zlib.MAX_WBITS
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 Talk = Callable[[str], None]
@@ -81,12 +83,12 @@ class Transport:
         self._talk = talk
         self._max_wait_s = max_wait_s
         self._timing = timing or Timing()
-        # No environment: a .netrc would replace the token. Proxies and certificates are taken from it below.
+        # Proxies and certificates come from the environment; a proxy would read what goes to this machine unencrypted.
         self._client = httpx.Client(
-            headers={"User-Agent": f"aiw/{__version__}", **headers},
+            headers={"User-Agent": f"aiw/{__version__}", "Accept-Encoding": "gzip", **headers},
             timeout=_TIMEOUT,
             follow_redirects=False,
-            trust_env=True,
+            trust_env=api_url.startswith("https:"),
             auth=_NoNetrc(),
         )
 
@@ -186,19 +188,11 @@ class Transport:
     ) -> httpx.Response:
         try:
             with self._client.stream(method, url, params=params or None, json=body) as response:
-                # The real size: what a server says of it, or a compressed body, may mislead.
-                content = bytearray()
-                end_s = time.monotonic() + _MAX_ANSWER_S
-                for part in response.iter_bytes():
-                    content += part
-                    if time.monotonic() > end_s:
-                        raise ForgeError("unanswered", f"{self._name} did not come to the end of its answer")
-                    if len(content) > _MAX_BYTES:
-                        raise ForgeError("unexpected", f"{self._name} answered with over {_MAX_BYTES >> 20} MiB")
+                content = self._read(response)
             return httpx.Response(
                 response.status_code,
                 headers=[(key, value) for key, value in response.headers.raw if key.lower() not in _BODY_HEADERS],
-                content=bytes(content),
+                content=content,
                 request=response.request,
             )
         except _NEVER_SENT as error:
@@ -207,6 +201,25 @@ class Transport:
             raise ForgeError("unanswered", f"{self._name} gave no answer ({_words(error)})") from error
         except httpx.InvalidURL as error:
             raise ForgeError("unexpected", f"{url} is no address ({error})") from error
+
+    def _read(self, response: httpx.Response) -> bytes:
+        """The body, whatever its size is said to be; one that is packed is never unpacked beyond what is taken."""
+        packing = response.headers.get("content-encoding", "identity").strip().lower()
+        if packing not in ("", "identity", "gzip"):
+            raise ForgeError("unexpected", f"{self._name} packed its answer as {packing}, which nobody asked for")
+        unpacker = zlib.decompressobj(_GZIP) if packing == "gzip" else None
+        content = bytearray()
+        end_s = time.monotonic() + _MAX_ANSWER_S
+        for part in response.iter_raw():
+            try:
+                content += unpacker.decompress(part, _MAX_BYTES + 1 - len(content)) if unpacker else part
+            except zlib.error as error:
+                raise ForgeError("unanswered", f"{self._name} gave an answer that cannot be unpacked") from error
+            if time.monotonic() > end_s:
+                raise ForgeError("unanswered", f"{self._name} did not come to the end of its answer")
+            if len(content) > _MAX_BYTES:
+                raise ForgeError("unexpected", f"{self._name} answered with over {_MAX_BYTES >> 20} MiB")
+        return bytes(content)
 
     def _judge(self, response: httpx.Response, path: str) -> ForgeError | None:
         """The failure that the answer tells of; None for a good one."""

@@ -27,7 +27,6 @@ from ai_workflow.git.status import read_status, show_path
 from ai_workflow.models.milestone import Closeout, Milestone
 from ai_workflow.models.run import CheckResult
 from ai_workflow.policy.closeout import show_url
-from ai_workflow.services.forge_access import find_forge_place
 from ai_workflow.services.landing import (
     Listeners,
     Reached,
@@ -188,12 +187,18 @@ def _publish(ws: Workspace, milestone: Milestone, closeout: Closeout, remote: Re
         # A push can fail after the remote took it.
         if failure is None or fetch_branch(git, remote.name, base).sha == closeout.merge_sha:
             return None
-        if failure.is_refused_there and find_forge_place(ws, remote) is not None:
+        if failure.is_refused_there and _is_on_forge(ws, remote):
             message = f"{base} is protected on {remote.name}, which refused the push:\n{failure}"
             advice = "set `git.closeout_mode: pull_request`, or allow the push there"
             return stop(ws, milestone, "protected_branch", "push-base", message, next_command=advice)
         return stop(ws, milestone, "push", "push-base", f"{base} could not be pushed to {remote.name}:\n{failure}")
     return move_local_base(ws, milestone, new=closeout.merge_sha, old=closeout.base_sha)
+
+
+def _is_on_forge(ws: Workspace, remote: Remote) -> bool:
+    from ai_workflow.services.forge_access import find_forge_place
+
+    return find_forge_place(ws, remote) is not None
 
 
 def move_local_base(ws: Workspace, milestone: Milestone, *, new: str, old: str | None) -> Reached | None:

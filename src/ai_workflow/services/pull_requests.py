@@ -49,10 +49,7 @@ def write_request(ws: Workspace, milestone_id: str) -> RequestText:
 def open_pull_request(ws: Workspace, milestone_id: str, *, is_asked: bool = True) -> Opened:
     """Pushes the milestone's branch and opens its request, or brings the one that is there up to date.
 
-    While tasks are open it is a draft.
-
-    Args:
-        is_asked: whether a person asks for it, so that one that was closed is followed by another one.
+    While tasks are open it is a draft. One that was closed is followed by another one if a person asks (`is_asked`).
 
     Raises:
         AiwError: STATE when there is nothing to open; GIT as `push_milestone_branch`; BLOCKED with the cause, and with
