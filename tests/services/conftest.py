@@ -13,7 +13,7 @@ from support.hosts import Host, Hosted
 from support.requested import on_github, on_gitlab
 
 
-@pytest.fixture(params=["github", "gitlab"])
+@pytest.fixture(params=["github", pytest.param("gitlab", marks=pytest.mark.slow)])
 def hosted(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosted]:
     """The project and its forge; at the end there is one request at most, merged once at most, and nothing red."""
     host: Host

@@ -11,7 +11,7 @@ from support.landing import BRANCH, assert_blocked, push_from_elsewhere
 from support.project import Project
 from support.requested import set_config
 
-pytestmark = pytest.mark.parametrize("hosted", ["gitlab"], indirect=True)
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("hosted", ["gitlab"], indirect=True)]
 
 
 def forge_of(hosted: Hosted) -> tuple[Project, GitLabForge]:

@@ -13,6 +13,8 @@ from support.landing import BRANCH, assert_blocked, assert_landed, origin_tip
 from support.project import Project, Result
 from support.requested import on_github, set_config
 
+pytestmark = pytest.mark.slow
+
 Both = tuple[Project, GithubForge]
 AGAIN = ("milestone", "finish", "M01")
 WRONG_TOKEN = "ghp_" + "R7kQ2mZx9LbT4vNs8WcY" + "1HpD6fGj3KaE5uXo"

@@ -11,6 +11,8 @@ from support.hosts import AGAIN, Hosted, assert_merged_once
 from support.landing import assert_blocked
 from support.requested import set_config
 
+pytestmark = pytest.mark.slow
+
 
 def test_answers_that_are_lost_are_looked_for(hosted: Hosted) -> None:
     project, host = hosted

@@ -9,6 +9,8 @@ from support.hosts import AGAIN, Hosted, assert_merged_once, named
 from support.landing import assert_blocked
 from support.requested import set_config
 
+pytestmark = pytest.mark.slow
+
 ITSELF = "is merged by the forge itself, once it has all it asks for"
 
 

@@ -12,6 +12,8 @@ from support.landing import assert_blocked, assert_landed
 from support.project import PARSER_PLAN, Project
 from support.requested import on_github, set_config
 
+pytestmark = pytest.mark.slow
+
 Both = tuple[Project, GithubForge]
 AGAIN = ("milestone", "finish", "M01")
 

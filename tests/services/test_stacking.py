@@ -12,6 +12,8 @@ from support.landing import CHECK
 from support.project import Project, make_ready
 from support.requested import put_on_github, set_config
 
+pytestmark = pytest.mark.slow
+
 TWO = """# Milestones
 
 ## M01 - First thing
