@@ -45,7 +45,10 @@ def assert_harmless(project: Project, *results: Result) -> None:
             assert b"\x1b" not in path.read_bytes()
 
 
-@pytest.mark.parametrize("names", ["a commit of base", "none", "no commit", "an option"])
+@pytest.mark.parametrize(
+    "names",
+    ["a commit of base", *(pytest.param(name, marks=pytest.mark.slow) for name in ("none", "no commit", "an option"))],
+)
 def test_merged_is_what_base_holds_and_not_what_is_said(both: Both, names: str) -> None:
     project, forge = both
     shas = {
@@ -132,13 +135,17 @@ def _comment(text: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (with_fields(number=2), "was asked for 1 and described 2"),
+        pytest.param(with_fields(number=2), "was asked for 1 and described 2", marks=pytest.mark.slow),
         (with_fields(base={"ref": "release", "repo": {"full_name": "o/r"}}), "goes into release by now"),
-        (lambda body: {**body, "head": {**body["head"], "repo": None}}, "is not of the branch"),
+        pytest.param(
+            lambda body: {**body, "head": {**body["head"], "repo": None}},
+            "is not of the branch",
+            marks=pytest.mark.slow,
+        ),
         (lambda body: {**body, "head": {**body["head"], "ref": "other"}}, "is not of the branch"),
         (lambda body: {**body, "head": {**body["head"], "sha": "--upload-pack=x"}}, "makes no sense"),
-        (lambda _: [], "makes no sense"),
-        (with_fields(html_url="\x1b[2J"), "makes no sense"),
+        pytest.param(lambda _: [], "makes no sense", marks=pytest.mark.slow),
+        pytest.param(with_fields(html_url="\x1b[2J"), "makes no sense", marks=pytest.mark.slow),
     ],
 )
 def test_another_request_than_the_one_that_was_opened_is_not_merged(

@@ -59,6 +59,8 @@ def bring_base_in(
     made = make_commit(git, tree=tree, parents=(tip, base), message=message)
     if isinstance(made, Refusal):
         return stop(ws, milestone, "merge", "merge", f"the merge commit could not be made:\n{made.message}")
+    # A command that is killed in the middle of the test leaves this commit checked out: the next one has to know it.
+    record(ws, milestone, replace(closeout, merge_sha=made))
     tested = run_merge_test(ws, milestone, made, remote, listeners)
     if tested.obstacle is not None:
         return tested

@@ -193,7 +193,8 @@ def _record_moves(ws: Workspace, change: Transaction, milestone: Milestone, clos
     """Notes what the closeout moved in git, in the order in which it did."""
     git = ws.repository.git
     branch = branch_ref(milestone.branch or "")
-    if closeout.landed_sha is None or closeout.landed_sha != closeout.merge_sha:
+    is_ours = closeout.landed_sha is not None and closeout.landed_sha == closeout.merge_sha
+    if closeout.mode == "pull_request" or not is_ours:
         change.record_final(f"{milestone.id} was merged on its forge, or by somebody else")
     change.record_ref(branch_ref(ws.config.target_branch), before=closeout.base_sha, after=closeout.landed_sha)
     change.record_ref("HEAD", before=closeout.head_ref, after=find_head_ref(git))
