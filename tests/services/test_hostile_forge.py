@@ -15,6 +15,8 @@ from support.landing import BRANCH, assert_blocked, assert_landed, head, origin_
 from support.project import Project, Result
 from support.requested import on_github, set_config
 
+pytestmark = pytest.mark.slow
+
 Both = tuple[Project, GithubForge]
 AGAIN = ("milestone", "finish", "M01")
 PULL = r"GET /repos/o/r/pulls/1$"

@@ -26,6 +26,8 @@ from support.project import Project
 from support.requested import on_github, set_config
 from support.stand_in import Work
 
+pytestmark = pytest.mark.slow
+
 AGAIN = ("milestone", "finish", "M01")
 FINISH = ("agent", "finish", "--lane", "core", "--commit")
 PULLS = r"POST /repos/o/r/pulls$"
@@ -138,7 +140,6 @@ def test_a_question_of_a_killed_process_arrives_while_the_next_one_asks_the_same
         assert_once(project, forge, message=shown)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("work", WORKS)
 def test_killed_at_any_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Work, share: int) -> None:
@@ -149,7 +150,6 @@ def test_killed_at_any_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         kill_at_question(tmp_path / f"at-{nth}", monkeypatch, nth, work, *again)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("share", range(SHARES))
 def test_killed_at_any_write_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: int) -> None:
     with ready(tmp_path / "count", monkeypatch) as (project, forge):
@@ -179,7 +179,6 @@ def behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Proj
         yield project, forge
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("share", range(SHARES))
 def test_killed_while_base_is_brought_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: int) -> None:
     with behind(tmp_path / "count", monkeypatch) as (project, forge):
@@ -203,7 +202,6 @@ def test_killed_while_base_is_brought_in(tmp_path: Path, monkeypatch: pytest.Mon
             check_common(project)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rivals", [(AGAIN, AGAIN), (OPEN, FINISH), (AGAIN, OPEN), (("pr", "sync"), AGAIN)])
 @pytest.mark.parametrize("lead_s", [0.0, 0.4, 0.8])
 def test_two_at_once_make_one(

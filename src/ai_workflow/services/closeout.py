@@ -124,10 +124,10 @@ def _steps(mode: str) -> tuple[Step, ...]:
     if mode != "pull_request":
         return (landing.look, landing.push_milestone, merging.land, merging.follow, merging.clean_up)
     # Here and not above: few closeouts speak to a forge.
-    from ai_workflow.services import requesting
+    from ai_workflow.services import request_merging, requesting
 
     return (
-        landing.look, landing.push_milestone, requesting.open_request, requesting.merge_request, merging.follow,
+        landing.look, landing.push_milestone, requesting.open_request, request_merging.merge_request, merging.follow,
         requesting.retarget_stacked, merging.clean_up,
     )  # fmt: skip
 
