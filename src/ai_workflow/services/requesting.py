@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
+from ai_workflow.errors import AiwError, Kind
 from ai_workflow.forge.base import Forge, ForgeError
 from ai_workflow.git.refs import find_commit, is_ancestor
 from ai_workflow.git.remotes import Remote
@@ -22,6 +23,7 @@ from ai_workflow.models.status import BlockerClass
 from ai_workflow.policy.closeout import show_url
 from ai_workflow.policy.events import make_event
 from ai_workflow.policy.requests import show_ender
+from ai_workflow.policy.secrets import mask
 from ai_workflow.policy.stacking import choose_base, list_stacked
 from ai_workflow.rendering.pr_body import render_pr_body
 from ai_workflow.rendering.text import strip_line
@@ -81,8 +83,6 @@ def explain(ws: Workspace, milestone: Milestone, remote: Remote, step: str, erro
 
 
 def _write_text(ws: Workspace, milestone: Milestone) -> str | None:
-    from ai_workflow.errors import AiwError, Kind
-
     try:
         return write_body(ws, milestone.id)[1]
     except AiwError as error:
@@ -207,8 +207,6 @@ def _texts(ws: Workspace, milestone: Milestone) -> tuple[str, str]:
         target_branch=ws.config.target_branch,
         command_prefix=ws.config.agent.command_prefix.strip(),
     )
-    from ai_workflow.policy.secrets import mask
-
     return mask(strip_line(title)[:_MAX_TITLE]), mask(body)
 
 
