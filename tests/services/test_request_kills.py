@@ -1,7 +1,8 @@
 """Killed at any moment of a closeout by pull request, the same command again ends with one request and one merge.
 
 The moments are every question to the forge (before its work is done, after, and with the work done while nobody waits
-any more) and every write point of aiw and its git (`support.crash`). A long run takes a spread, `make crash` all of them.
+any more) and every write point of aiw and its git (`support.crash`). A long run takes a
+spread, `make crash` all of them.
 """
 
 from __future__ import annotations
